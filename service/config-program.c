@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The commands that h2o's program defines and its library lacks, but for `listen`. Those that make
+ * no sense inside a service that systemd looks after are accepted, so that an existing h2o.conf
+ * runs unmodified, and logged as ignored.
+ */
+#include "config-commands.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_RESOLUTION_THREADS_MAX 64
+#define FASTOPEN_QUEUE_MAX 65535
+
+/* Reads a whole decimal number; h2o's own scanf() would take `4x` and wrap around. */
+static int read_number(h2o_configurator_command_t *command, yoml_t *node, long min, long max,
+                       long *ret)
+{
+    long value = 0;
+    char *end = NULL;
+
+    if (node->type == YOML_TYPE_SCALAR)
+        value = strtol(node->data.scalar, &end, 10);
+    if (end == NULL || end == node->data.scalar || *end != '\0' || value < min || value > max) {
+        h2o_configurator_errprintf(command, node, "must be a number from %ld to %ld", min, max);
+        return -1;
+    }
+    *ret = value;
+    return 0;
+}
+
+static int on_num_threads(h2o_configurator_command_t *command, h2o_configurator_context_t *context,
+                          yoml_t *node)
+{
+    long value;
+
+    if (read_number(command, node, 1, 65535, &value) != 0)
+        return -1;
+    command_config(command)->num_threads = (unsigned)value;
+    return 0;
+}
+
+static int on_max_connections(h2o_configurator_command_t *command,
+                              h2o_configurator_context_t *context, yoml_t *node)
+{
+    long value;
+
+    if (read_number(command, node, 1, INT_MAX, &value) != 0)
+        return -1;
+    command_config(command)->max_connections = (int)value;
+    return 0;
+}
+
+static int on_tcp_fastopen(h2o_configurator_command_t *command, h2o_configurator_context_t *context,
+                           yoml_t *node)
+{
+    long value;
+
+    if (read_number(command, node, 0, FASTOPEN_QUEUE_MAX, &value) != 0)
+        return -1;
+    command_config(command)->fastopen = (int)value;
+    return 0;
+}
+
+static int on_name_resolution_threads(h2o_configurator_command_t *command,
+                                      h2o_configurator_context_t *context, yoml_t *node)
+{
+    long value;
+
+    if (read_number(command, node, 1, NAME_RESOLUTION_THREADS_MAX, &value) != 0)
+        return -1;
+    /* One pool for the whole process: the server that wants most decides. */
+    if (!context->dry_run && (size_t)value > h2o_hostinfo_max_threads)
+        h2o_hostinfo_max_threads = (size_t)value;
+    return 0;
+}
+
+static int on_ignored(h2o_configurator_command_t *command, h2o_configurator_context_t *context,
+                      yoml_t *node)
+{
+    config_warn(command_config(command), node,
+                "%s: ignored, because the service manager looks after this", command->name);
+    return 0;
+}
+
+void config_register_program(Config *config)
+{
+    static const char *const ignored[] = {"user",
+                                          "pid-file",
+                                          "error-log",
+                                          "crash-handler",
+                                          "crash-handler.wait-pipe-close",
+                                          "num-ocsp-updaters",
+                                          "temp-buffer-path"};
+    h2o_configurator_t *c = &configurator_new(config)->super;
+    size_t i;
+
+    h2o_configurator_define_command(c, "num-threads", H2O_CONFIGURATOR_FLAG_GLOBAL, on_num_threads);
+    h2o_configurator_define_command(c, "max-connections", H2O_CONFIGURATOR_FLAG_GLOBAL,
+                                    on_max_connections);
+    h2o_configurator_define_command(c, "tcp-fastopen", H2O_CONFIGURATOR_FLAG_GLOBAL,
+                                    on_tcp_fastopen);
+    h2o_configurator_define_command(c, "num-name-resolution-threads", H2O_CONFIGURATOR_FLAG_GLOBAL,
+                                    on_name_resolution_threads);
+    for (i = 0; i != sizeof(ignored) / sizeof(ignored[0]); ++i)
+        h2o_configurator_define_command(
+            c, ignored[i], H2O_CONFIGURATOR_FLAG_GLOBAL | H2O_CONFIGURATOR_FLAG_EXPECT_SCALAR,
+            on_ignored);
+}

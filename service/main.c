@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sluiced: wires the manager, the bus and the service manager together. The only file that knows
+ * all three rooms.
+ *
+ * Life: read the configuration, connect, start what starts by itself, take the bus name, serve.
+ * It ends when nothing has happened for a while, at SIGTERM, or when the bus is gone; the last two
+ * drain the servers first.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <systemd/sd-event.h>
+
+#include "bus.h"
+#include "config-check.h"
+#include "log.h"
+#include "manager.h"
+#include "notify.h"
+#include "program-options.h"
+#include "version.h"
+
+#define EXIT_USAGE 2
+
+typedef struct Daemon {
+    ProgramOptions options;
+    sd_event *event;
+    Manager *manager;
+    Bus *bus;
+    sd_event_source *idle_source;
+    uint64_t last_activity; /* usec, CLOCK_MONOTONIC */
+    bool leaving;           /* SIGTERM or the bus is gone: drain and exit */
+    int exit_code;
+} Daemon;
+
+/* ---- Exit ---- */
+
+static void on_all_stopped(Manager *manager, const ManagerReply *reply, void *userdata);
+
+static void on_released(Bus *bus, BusRelease result, void *userdata)
+{
+    Daemon *daemon = userdata;
+
+    if (result == BUS_RELEASE_LEAVE)
+        sd_event_exit(daemon->event, daemon->exit_code);
+    else if (daemon->leaving)
+        /* A call came in meanwhile and may have started something. */
+        manager_stop_all(daemon->manager, SERVER_TIMEOUT_DEFAULT, SERVER_REASON_EXIT,
+                         on_all_stopped, daemon);
+    else
+        notify_ready();
+}
+
+static void on_all_stopped(Manager *manager, const ManagerReply *reply, void *userdata)
+{
+    Daemon *daemon = userdata;
+
+    if (bus_release_name(daemon->bus, on_released, daemon) < 0)
+        sd_event_exit(daemon->event, daemon->exit_code);
+}
+
+static void leave(Daemon *daemon, int exit_code, uint64_t timeout_usec)
+{
+    bool again = daemon->leaving;
+
+    daemon->leaving = true;
+    if (exit_code != 0)
+        daemon->exit_code = exit_code;
+    notify_stopping();
+    manager_stop_all(daemon->manager, timeout_usec, SERVER_REASON_EXIT,
+                     again ? NULL : on_all_stopped, daemon);
+}
+
+static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info,
+                        void *userdata)
+{
+    Daemon *daemon = userdata;
+
+    /* The second time means it. */
+    log_info("%s: stopping all servers%s", strsignal((int)info->ssi_signo),
+             daemon->leaving ? " at once" : "");
+    leave(daemon, 0, daemon->leaving ? 0 : SERVER_TIMEOUT_DEFAULT);
+    return 0;
+}
+
+static void on_bus_lost(Bus *bus, void *userdata)
+{
+    log_error("the connection to the bus is gone: stopping all servers");
+    leave(userdata, EXIT_FAILURE, SERVER_TIMEOUT_DEFAULT);
+}
+
+/* ---- Idleness ---- */
+
+static uint64_t now(const Daemon *daemon)
+{
+    uint64_t usec = 0;
+
+    sd_event_now(daemon->event, CLOCK_MONOTONIC, &usec);
+    return usec;
+}
+
+static int on_idle_time(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    Daemon *daemon = userdata;
+    uint64_t due = daemon->last_activity + daemon->options.exit_idle_usec;
+
+    if (daemon->leaving || !bus_is_idle(daemon->bus))
+        return 0; /* on_idle_changed() will arm it again */
+    if (due > now(daemon)) {
+        sd_event_source_set_time(source, due);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+    }
+    notify_stopping();
+    bus_release_name(daemon->bus, on_released, daemon);
+    return 0;
+}
+
+static void on_idle_changed(Bus *bus, void *userdata)
+{
+    Daemon *daemon = userdata;
+
+    if (daemon->idle_source == NULL || daemon->leaving || !bus_is_idle(bus))
+        return;
+    daemon->last_activity = now(daemon);
+    sd_event_source_set_time(daemon->idle_source,
+                             daemon->last_activity + daemon->options.exit_idle_usec);
+    sd_event_source_set_enabled(daemon->idle_source, SD_EVENT_ONESHOT);
+}
+
+static void on_activity(Bus *bus, void *userdata)
+{
+    Daemon *daemon = userdata;
+
+    daemon->last_activity = now(daemon);
+}
+
+/* ---- Start ---- */
+
+static void on_name(Bus *bus, const Error *error, void *userdata)
+{
+    Daemon *daemon = userdata;
+
+    if (error != NULL) {
+        log_error("%s", error->message);
+        leave(daemon, EXIT_FAILURE, SERVER_TIMEOUT_DEFAULT);
+        return;
+    }
+    notify_ready();
+    if (daemon->options.exit_idle_usec != UINT64_MAX)
+        sd_event_add_time(daemon->event, &daemon->idle_source, CLOCK_MONOTONIC, UINT64_MAX, 0,
+                          on_idle_time, daemon);
+    on_idle_changed(bus, daemon);
+}
+
+/* The name comes last: who waits for it may count on what starts by itself. */
+static void on_autostarted(Manager *manager, const ManagerReply *reply, void *userdata)
+{
+    Daemon *daemon = userdata;
+
+    if (!daemon->leaving && bus_request_name(daemon->bus, on_name, daemon) < 0)
+        leave(daemon, EXIT_FAILURE, SERVER_TIMEOUT_DEFAULT);
+}
+
+static void on_reloaded(Manager *manager, const ManagerReply *reply, void *userdata)
+{
+    if (reply->error != NULL)
+        log_error("reload: %s", reply->error->message);
+}
+
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+    Daemon *daemon = userdata;
+
+    if (!daemon->leaving)
+        manager_reload(daemon->manager, on_reloaded, daemon);
+    return 0;
+}
+
+static int add_signals(Daemon *daemon)
+{
+    static const struct {
+        int signal;
+        sd_event_signal_handler_t handler;
+    } handlers[] = {{SIGTERM, on_terminate}, {SIGINT, on_terminate}, {SIGHUP, on_hangup}};
+    sigset_t set;
+    size_t i;
+    int r;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set);
+    for (i = 0; i != sizeof(handlers) / sizeof(handlers[0]); ++i)
+        sigaddset(&set, handlers[i].signal);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    for (i = 0; i != sizeof(handlers) / sizeof(handlers[0]); ++i)
+        if ((r = sd_event_add_signal(daemon->event, NULL, handlers[i].signal, handlers[i].handler,
+                                     daemon)) < 0)
+            return r;
+    return 0;
+}
+
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int daemon_init(Daemon *daemon, Error *error)
+{
+    ManagerOptions manager_options = {
+        .config_dirs = daemon->options.config_dirs,
+        .n_threads = daemon->options.n_threads,
+    };
+    BusOptions bus_options = {
+        .scope = daemon->options.user ? BUS_SCOPE_USER : BUS_SCOPE_SYSTEM,
+        .address = daemon->options.address,
+        .version = SLUICE_VERSION,
+    };
+    BusObserver observer = {
+        .activity = on_activity,
+        .idle_changed = on_idle_changed,
+        .lost = on_bus_lost,
+        .userdata = daemon,
+    };
+    int r;
+
+    raise_descriptor_limit();
+    if ((r = sd_event_new(&daemon->event)) < 0 || (r = add_signals(daemon)) < 0)
+        return error_set(error, ERROR_FAILED, "cannot set up the event loop: %s", strerror(-r));
+    if ((r = manager_new(&daemon->manager, daemon->event, &manager_options, error)) < 0)
+        return r;
+    if ((r = manager_load(daemon->manager, error)) < 0)
+        return r;
+    return bus_new(&daemon->bus, daemon->event, daemon->manager, &bus_options, &observer, error);
+}
+
+static void daemon_deinit(Daemon *daemon)
+{
+    daemon->bus = bus_free(daemon->bus);
+    daemon->manager = manager_free(daemon->manager);
+    sd_event_source_disable_unref(daemon->idle_source);
+    sd_event_unref(daemon->event);
+    program_options_clear(&daemon->options);
+}
+
+static int run(Daemon *daemon)
+{
+    _cleanup_error_ Error error = ERROR_INIT;
+    int r;
+
+    if (daemon_init(daemon, &error) < 0) {
+        log_error("%s", error.message);
+        return EXIT_FAILURE;
+    }
+    manager_autostart(daemon->manager, on_autostarted, daemon);
+    if ((r = sd_event_loop(daemon->event)) < 0) {
+        log_error("the event loop failed: %s", strerror(-r));
+        return EXIT_FAILURE;
+    }
+    bus_flush(daemon->bus);
+    return r;
+}
+
+static int check(const char *file)
+{
+    _cleanup_error_ Error error = ERROR_INIT;
+
+    if (config_check_file(file, &error) < 0) {
+        log_error("%s", error.message);
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char *argv[])
+{
+    Daemon daemon = {.exit_code = EXIT_SUCCESS};
+    int code = EXIT_SUCCESS, r;
+
+    if ((r = program_options_parse(&daemon.options, argc, argv)) < 0)
+        return r == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
+    if (daemon.options.action == PROGRAM_CHECK)
+        code = check(daemon.options.check_file);
+    else if (daemon.options.action == PROGRAM_RUN)
+        code = run(&daemon);
+    daemon_deinit(&daemon);
+    return code;
+}

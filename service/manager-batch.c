@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The manager's operations on many servers: start, stop and reload all. Each is a Batch, which
+ * counts the answers that are still to come and then answers itself; it holds one for its own
+ * begin, so that servers that answer at once do not finish it too early.
+ */
+#include "manager-private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "directory.h"
+#include "strv.h"
+
+typedef struct Batch {
+    Manager *manager;
+    ManagerCallback callback;
+    void *userdata;
+    size_t n_pending;
+    size_t n_failed;
+    Error error; /* the first failure's code, all failures' messages */
+    bool collect_urls;
+    char **urls;
+    uint32_t drained, cut;
+} Batch;
+
+static Batch *batch_new(Manager *manager, ManagerCallback callback, void *userdata)
+{
+    Batch *batch = h2o_mem_alloc(sizeof(*batch));
+
+    *batch = (Batch){
+        .manager = manager, .callback = callback, .userdata = userdata, .n_pending = 1};
+    return batch;
+}
+
+static void batch_done(Batch *batch)
+{
+    ManagerReply reply;
+
+    if (--batch->n_pending != 0)
+        return;
+    reply = (ManagerReply){
+        .error = batch->error.code != ERROR_NONE ? &batch->error : NULL,
+        .urls = strv_or_empty(batch->urls),
+        .drained = batch->drained,
+        .cut = batch->cut,
+    };
+    if (batch->callback != NULL)
+        batch->callback(batch->manager, &reply, batch->userdata);
+    error_clear(&batch->error);
+    strv_free(batch->urls);
+    free(batch);
+}
+
+#define MESSAGES_MAX 10 /* an error names at most so many servers */
+
+static void batch_fail(Batch *batch, const char *name, const Error *error)
+{
+    _cleanup_error_ Error sofar = batch->error;
+
+    batch->error = ERROR_INIT;
+    ++batch->n_failed;
+    if (sofar.code == ERROR_NONE)
+        error_set(&batch->error, error->code, "server '%s': %s", name, error->message);
+    else if (batch->n_failed <= MESSAGES_MAX)
+        error_set(&batch->error, sofar.code, "%s; server '%s': %s", sofar.message, name,
+                  error->message);
+    else
+        error_set(&batch->error, sofar.code, "%s%s", sofar.message,
+                  batch->n_failed == MESSAGES_MAX + 1 ? "; and others" : "");
+}
+
+static void on_answer(Server *server, const ServerReply *reply, void *userdata)
+{
+    Batch *batch = userdata;
+
+    if (reply->error != NULL)
+        batch_fail(batch, server_get_name(server), reply->error);
+    else if (batch->collect_urls)
+        strv_extend(&batch->urls, reply->urls);
+    batch->drained += reply->drained;
+    batch->cut += reply->cut;
+    batch_done(batch);
+}
+
+static void start_some(Manager *manager, bool autostart_only, ManagerCallback callback,
+                       void *userdata)
+{
+    Batch *batch = batch_new(manager, callback, userdata);
+    size_t i;
+
+    batch->collect_urls = true;
+    for (i = 0; i != manager->n_servers; ++i) {
+        if (autostart_only && !server_get_settings(manager->servers[i])->autostart)
+            continue;
+        ++batch->n_pending;
+        server_start(manager->servers[i],
+                     autostart_only ? SERVER_REASON_AUTOSTART : SERVER_REASON_REQUEST, on_answer,
+                     batch);
+    }
+    batch_done(batch);
+}
+
+void manager_start_all(Manager *manager, ManagerCallback callback, void *userdata)
+{
+    start_some(manager, false, callback, userdata);
+}
+
+void manager_autostart(Manager *manager, ManagerCallback callback, void *userdata)
+{
+    start_some(manager, true, callback, userdata);
+}
+
+void manager_stop_all(Manager *manager, uint64_t timeout_usec, ServerReason reason,
+                      ManagerCallback callback, void *userdata)
+{
+    Batch *batch = batch_new(manager, callback, userdata);
+    size_t i;
+
+    for (i = 0; i != manager->n_servers; ++i) {
+        if (!server_is_active(manager->servers[i]))
+            continue;
+        ++batch->n_pending;
+        server_stop(manager->servers[i], timeout_usec, reason, on_answer, batch);
+    }
+    batch_done(batch);
+}
+
+/* ---- Reload ---- */
+
+/* A server whose file is gone has stopped. */
+static void on_removed(Server *server, const ServerReply *reply, void *userdata)
+{
+    Batch *batch = userdata;
+
+    /* Somebody may have called Start while it drained: then it is found gone next time. */
+    if (!server_is_active(server))
+        manager_forget_server(batch->manager, server);
+    batch_done(batch);
+}
+
+static bool is_in(const Directory *directory, const char *name)
+{
+    size_t low = 0, high = directory->n_entries;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(directory->entries[middle].name, name);
+        if (order == 0)
+            return true;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+static void remove_vanished(Batch *batch, const Directory *directory)
+{
+    Manager *manager = batch->manager;
+    Server **gone = NULL;
+    size_t i, n = 0;
+
+    /* Stopping may take servers off the list at once. */
+    for (i = 0; i != manager->n_servers; ++i) {
+        if (is_in(directory, server_get_name(manager->servers[i])))
+            continue;
+        gone = h2o_mem_realloc(gone, (n + 1) * sizeof(*gone));
+        gone[n++] = manager->servers[i];
+    }
+    for (i = 0; i != n; ++i) {
+        ++batch->n_pending;
+        server_stop(gone[i], SERVER_TIMEOUT_DEFAULT, SERVER_REASON_REMOVED, on_removed, batch);
+    }
+    free(gone);
+}
+
+static void refresh_server(Batch *batch, Server *server, const char *path)
+{
+    _cleanup_error_ Error why = ERROR_INIT;
+    FileList files = {NULL, 0, false};
+    char *names[] = {"Description", "ConfigFile", NULL};
+    ConfigSettings settings;
+
+    if (strcmp(path, server_get_config_file(server)) == 0 && server_is_current(server))
+        return;
+    if (config_read_settings(path, &settings, &files, &why) < 0) {
+        batch_fail(batch, server_get_name(server), &why);
+        config_settings_clear(&settings);
+        file_list_clear(&files);
+        return;
+    }
+    if (server_set_config_file(server, path, &settings, &files) < 0)
+        return;
+    manager_on_properties_changed(batch->manager, server, names);
+    if (server_get_state(server) != SERVER_RUNNING && server_get_state(server) != SERVER_STARTING)
+        return;
+    ++batch->n_pending;
+    server_reload(server, on_answer, batch);
+}
+
+void manager_reload(Manager *manager, ManagerCallback callback, void *userdata)
+{
+    Batch *batch = batch_new(manager, callback, userdata);
+    Directory directory = {NULL, 0};
+    size_t i;
+
+    /* What cannot be read must not look as if it were gone. */
+    if (directory_read(&directory, manager->config_dirs, &batch->error) >= 0) {
+        remove_vanished(batch, &directory);
+        for (i = 0; i != directory.n_entries; ++i) {
+            DirectoryEntry *entry = &directory.entries[i];
+            Server *server = manager_find_server(manager, entry->name);
+            _cleanup_error_ Error error = ERROR_INIT;
+            if (server != NULL)
+                refresh_server(batch, server, entry->path);
+            else if (manager_add_server(manager, entry->name, entry->path, NULL, &error) < 0)
+                batch_fail(batch, entry->name, &error);
+        }
+    }
+    directory_clear(&directory);
+    batch_done(batch);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of the manager, shared by manager.c and manager-batch.c. */
+#ifndef SLUICE_MANAGER_PRIVATE_H
+#define SLUICE_MANAGER_PRIVATE_H
+
+#include "mainqueue.h"
+#include "server-private.h"
+
+struct Manager {
+    sd_event *event;
+    MainQueue *queue;
+    Pool *pool;
+    char **config_dirs;
+    ManagerObserver observer;
+    uint64_t since; /* usec, CLOCK_REALTIME */
+
+    Server **servers; /* sorted by name */
+    size_t n_servers;
+    size_t n_active; /* for which server_is_active() */
+
+    Server **doomed; /* forgotten, to be freed from the event loop */
+    size_t n_doomed;
+    sd_event_source *doomed_source;
+};
+
+int manager_add_server(Manager *manager, const char *name, const char *path, Server **ret,
+                       Error *error);
+
+/* Takes a server that is not active off the list and frees it a moment later. */
+void manager_forget_server(Manager *manager, Server *server);
+
+#endif

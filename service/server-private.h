@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* What the manager and its servers know of each other; see server.h and manager.h. */
+#ifndef SLUICE_SERVER_PRIVATE_H
+#define SLUICE_SERVER_PRIVATE_H
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "address.h"
+#include "config.h"
+#include "manager.h"
+#include "server.h"
+#include "worker.h"
+
+/* Takes `settings`, and `files`, which they were read from. */
+int server_new(Server **ret, Manager *manager, const char *name, const char *config_file,
+               ConfigSettings *settings, FileList *files);
+
+/* The server must not be active. Accepts NULL, returns NULL. */
+Server *server_free(Server *server);
+
+/* True unless it is stopped or failed and nothing of it drains. */
+bool server_is_active(const Server *server);
+
+/* The configuration is in another file now, or says something else. Takes the rest as above. */
+int server_set_config_file(Server *server, const char *config_file, ConfigSettings *settings,
+                           FileList *files);
+
+/* True if the server knows what its files say now. */
+bool server_is_current(const Server *server);
+
+const ConfigSettings *server_get_settings(const Server *server);
+
+/* True if the server accepts, or still drains, on this address. */
+bool server_holds_address(const Server *server, const Address *address);
+
+/* Manager to servers. */
+sd_event *manager_get_event(Manager *manager);
+Pool *manager_get_pool(Manager *manager);
+/* The name of another server that holds `address`, or NULL. */
+const char *manager_find_holder(Manager *manager, const Server *except, const Address *address);
+void manager_on_state_changed(Manager *manager, Server *server, const ServerTransition *transition);
+void manager_on_properties_changed(Manager *manager, Server *server, char *const *names);
+/* server_is_active() has a new answer. */
+void manager_on_activity(Manager *manager, bool active);
+
+#endif

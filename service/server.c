@@ -1,0 +1,718 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * See server.h. The state says what the newest generation is about; older ones drain in `retired`
+ * whatever the state is.
+ */
+#include "server-private.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "generation.h"
+#include "log.h"
+#include "strv.h"
+
+/* Somebody waits for an operation. */
+typedef struct Waiter {
+    struct Waiter *next;
+    ServerCallback callback;
+    void *userdata;
+    unsigned up_to; /* Stop: the last generation it waits for */
+    uint32_t drained, cut;
+} Waiter;
+
+typedef struct WaiterList {
+    Waiter *first;
+} WaiterList;
+
+struct Server {
+    Manager *manager;
+    char *name;
+    char *config_file;
+    ConfigSettings settings;
+    FileList files; /* that `settings` were read from, until a generation has read them anew */
+    Config *config; /* the last one applied; good for the next start while its files are current */
+
+    ServerState state;
+    ServerReason reason; /* of the start or stop under way */
+    ServerResult result;
+    uint64_t changed_usec; /* CLOCK_REALTIME */
+    char *error;
+
+    unsigned last_id;     /* of the newest generation ever made */
+    Generation *current;  /* starting or running */
+    Generation *incoming; /* a reload's, not ready yet */
+    Generation **retired;
+    size_t n_retired;
+    bool active; /* what the manager was last told */
+    uint32_t drained, cut; /* since the last Stop */
+
+    WaiterList starting;
+    WaiterList stopping;
+    WaiterList reloading; /* for `incoming` */
+    WaiterList reload_next; /* came later: the file may have changed since */
+
+    Counters *counters; /* one per worker */
+};
+
+static void begin_reload(Server *server);
+
+const char *server_state_to_string(ServerState state)
+{
+    static const char *const names[SERVER_STATE_MAX] = {
+        [SERVER_STOPPED] = "stopped",   [SERVER_STARTING] = "starting",
+        [SERVER_RUNNING] = "running",   [SERVER_STOPPING] = "stopping",
+        [SERVER_FAILED] = "failed",
+    };
+
+    return names[state];
+}
+
+const char *server_result_to_string(ServerResult result)
+{
+    static const char *const names[SERVER_RESULT_MAX] = {
+        [SERVER_RESULT_SUCCESS] = "success", [SERVER_RESULT_TIMEOUT] = "timeout",
+        [SERVER_RESULT_CONFIG] = "config",   [SERVER_RESULT_LISTEN] = "listen",
+        [SERVER_RESULT_APP] = "app",         [SERVER_RESULT_LEASE] = "lease",
+    };
+
+    return names[result];
+}
+
+const char *server_reason_to_string(ServerReason reason)
+{
+    static const char *const names[SERVER_REASON_MAX] = {
+        [SERVER_REASON_REQUEST] = "request", [SERVER_REASON_AUTOSTART] = "autostart",
+        [SERVER_REASON_REMOVED] = "removed", [SERVER_REASON_EXIT] = "exit",
+        [SERVER_REASON_ERROR] = "error",
+    };
+
+    return names[reason];
+}
+
+/* ---- Waiters ---- */
+
+static Waiter *waiter_add(WaiterList *list, ServerCallback callback, void *userdata)
+{
+    Waiter *waiter = h2o_mem_alloc(sizeof(*waiter)), **last = &list->first;
+
+    *waiter = (Waiter){.callback = callback, .userdata = userdata};
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = waiter;
+    return waiter;
+}
+
+static void reply(Server *server, ServerCallback callback, void *userdata, const Error *error,
+                  uint32_t drained, uint32_t cut)
+{
+    ServerReply answer = {
+        .error = error != NULL && error->code != ERROR_NONE ? error : NULL,
+        .urls = server_get_urls(server),
+        .drained = drained,
+        .cut = cut,
+    };
+
+    if (callback != NULL)
+        callback(server, &answer, userdata);
+}
+
+/* Answers everybody in the list, which may grow again meanwhile. */
+static void waiters_reply(Server *server, WaiterList *list, const Error *error)
+{
+    Waiter *waiter = list->first, *next;
+
+    list->first = NULL;
+    for (; waiter != NULL; waiter = next) {
+        next = waiter->next;
+        reply(server, waiter->callback, waiter->userdata, error, waiter->drained, waiter->cut);
+        free(waiter);
+    }
+}
+
+static void waiters_fail(Server *server, WaiterList *list, const char *why)
+{
+    _cleanup_error_ Error error = ERROR_INIT;
+
+    if (list->first == NULL)
+        return;
+    error_set(&error, ERROR_NOT_RUNNING, "server '%s' is not running: %s", server->name, why);
+    waiters_reply(server, list, &error);
+}
+
+/* ---- State ---- */
+
+static void set_error(Server *server, const char *message)
+{
+    free(server->error);
+    server->error = message != NULL ? strdup(message) : NULL;
+}
+
+static void update_activity(Server *server)
+{
+    bool active = server_is_active(server);
+
+    if (active == server->active)
+        return;
+    server->active = active;
+    manager_on_activity(server->manager, active);
+}
+
+static void set_state(Server *server, ServerState state, ServerReason reason, const char *error)
+{
+    ServerTransition transition = {
+        .new_state = state,
+        .old_state = server->state,
+        .reason = reason,
+        .error = error,
+    };
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    server->changed_usec = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    server->state = state;
+    transition.urls = server_get_urls(server);
+    if (state == SERVER_STOPPED) {
+        transition.drained = server->drained;
+        transition.cut = server->cut;
+    }
+    manager_on_state_changed(server->manager, server, &transition);
+    update_activity(server);
+}
+
+/* ---- Generations ---- */
+
+static uint64_t effective_timeout(const Server *server, uint64_t timeout_usec)
+{
+    return timeout_usec == SERVER_TIMEOUT_DEFAULT ? server->settings.stop_timeout_usec
+                                                  : timeout_usec;
+}
+
+static void retire(Server *server, Generation *generation, GenerationRetire how,
+                   uint64_t timeout_usec)
+{
+    server->retired =
+        h2o_mem_realloc(server->retired, (server->n_retired + 1) * sizeof(*server->retired));
+    server->retired[server->n_retired++] = generation;
+    generation_retire(generation, how, timeout_usec);
+}
+
+/* Settings that hold for the server, not for a generation, come into force with it. */
+static void adopt_settings(Server *server, const Config *config)
+{
+    char *names[] = {"Description", NULL};
+    bool changed = strcmp(server->settings.description, config->settings.description) != 0;
+    char *description = strdup(config->settings.description);
+
+    server->settings.autostart = config->settings.autostart;
+    server->settings.stop_timeout_usec = config->settings.stop_timeout_usec;
+    if (description == NULL)
+        return;
+    free(server->settings.description);
+    server->settings.description = description;
+    if (changed)
+        manager_on_properties_changed(server->manager, server, names);
+}
+
+static void on_start_ready(Server *server)
+{
+    set_error(server, NULL);
+    set_state(server, SERVER_RUNNING, server->reason, NULL);
+    waiters_reply(server, &server->starting, NULL);
+    if (server->state == SERVER_RUNNING && server->reload_next.first != NULL &&
+        server->incoming == NULL)
+        begin_reload(server);
+}
+
+static void on_reload_ready(Server *server)
+{
+    char *names[] = {"Generation", "Listen", NULL};
+    Generation *old = server->current;
+
+    server->current = server->incoming;
+    server->incoming = NULL;
+    retire(server, old, GENERATION_REPLACE, server->settings.stop_timeout_usec);
+    set_error(server, NULL);
+    adopt_settings(server, generation_get_config(server->current));
+    manager_on_properties_changed(server->manager, server, names);
+    log_info("server '%s': reloaded, generation %u", server->name,
+             generation_get_id(server->current));
+    waiters_reply(server, &server->reloading, NULL);
+    if (server->state == SERVER_RUNNING && server->reload_next.first != NULL &&
+        server->incoming == NULL)
+        begin_reload(server);
+}
+
+static void on_ready(Generation *generation, void *userdata)
+{
+    Server *server = userdata;
+
+    if (generation == server->incoming)
+        on_reload_ready(server);
+    else if (generation == server->current && server->state == SERVER_STARTING)
+        on_start_ready(server);
+}
+
+static void on_quiet(Generation *generation, void *userdata)
+{
+}
+
+/* True if a generation that `waiter` waits for is still there. */
+static bool is_awaited(const Server *server, const Waiter *waiter)
+{
+    size_t i;
+
+    for (i = 0; i != server->n_retired; ++i)
+        if (generation_get_id(server->retired[i]) <= waiter->up_to)
+            return true;
+    return false;
+}
+
+static void on_gone(Generation *generation, uint32_t drained, uint32_t cut, void *userdata)
+{
+    Server *server = userdata;
+    WaiterList done = {NULL};
+    Waiter *waiter, **link, **last = &done.first;
+    size_t i;
+
+    for (i = 0; server->retired[i] != generation; ++i)
+        assert(i + 1 < server->n_retired);
+    server->retired[i] = server->retired[--server->n_retired];
+    server->drained += drained;
+    server->cut += cut;
+
+    for (link = &server->stopping.first; (waiter = *link) != NULL;) {
+        if (generation_get_id(generation) <= waiter->up_to) {
+            waiter->drained += drained;
+            waiter->cut += cut;
+        }
+        if (is_awaited(server, waiter)) {
+            link = &waiter->next;
+            continue;
+        }
+        *link = waiter->next;
+        waiter->next = NULL;
+        *last = waiter;
+        last = &waiter->next;
+    }
+    if (server->state == SERVER_STOPPING && server->n_retired == 0) {
+        server->result = server->cut != 0 ? SERVER_RESULT_TIMEOUT : SERVER_RESULT_SUCCESS;
+        set_state(server, SERVER_STOPPED, server->reason, NULL);
+    }
+    update_activity(server);
+    waiters_reply(server, &done, NULL);
+}
+
+/* ---- Start and reload ---- */
+
+/* A listener for `listen` of a generation that is still there, so that it need not be closed. */
+static Listener *find_listener(const Generation *generation, const ConfigListen *listen)
+{
+    size_t i;
+
+    for (i = 0; generation != NULL && i != generation_get_n_listeners(generation); ++i) {
+        Listener *listener = generation_get_listener(generation, i);
+        if (address_equal(&listener->wanted, &listen->address) && !listener->taken)
+            return listener;
+    }
+    return NULL;
+}
+
+static Listener *find_open_listener(const Server *server, const ConfigListen *listen)
+{
+    Listener *listener = find_listener(server->current, listen);
+    size_t i;
+
+    for (i = 0; listener == NULL && i != server->n_retired; ++i)
+        listener = find_listener(server->retired[i], listen);
+    return listener;
+}
+
+/* Finds or opens a listener for each `listen`; all or nothing. */
+static int open_listeners(Server *server, const Config *config, Listener **listeners, Error *error)
+{
+    size_t i, n = 0;
+    int r = 0;
+
+    for (; r >= 0 && n != config->n_listens; ++n) {
+        const ConfigListen *listen = &config->listens[n];
+        const char *holder;
+        if ((listeners[n] = find_open_listener(server, listen)) != NULL) {
+            /* Two entries with port 0 must not share one socket. */
+            listeners[n]->taken = true;
+            listener_ref(listeners[n]);
+            continue;
+        }
+        if ((r = listener_new(&listeners[n], listen, error)) < 0) {
+            holder = manager_find_holder(server->manager, server, &listen->address);
+            if (error->code == ERROR_ADDRESS_IN_USE && holder != NULL) {
+                char text[ADDRESS_TEXT_MAX];
+                error_set(error, ERROR_ADDRESS_IN_USE, "%s: in use by server '%s' (%s)",
+                          address_format(&listen->address, text), holder, listen->where);
+            }
+            break;
+        }
+    }
+    for (i = 0; i != n; ++i) {
+        listeners[i]->taken = false;
+        if (r < 0)
+            listener_unref(listeners[i]);
+    }
+    return r;
+}
+
+static void log_warnings(const Server *server, const Config *config)
+{
+    size_t i;
+
+    for (i = 0; i != config->n_warnings; ++i)
+        log_warning("server '%s': %s", server->name, config->warnings[i]);
+}
+
+static Worker *first_worker(const Server *server)
+{
+    return pool_get_worker(manager_get_pool(server->manager), 0);
+}
+
+static void keep_config(Server *server, Config *config)
+{
+    config_unref(server->config, first_worker(server));
+    server->config = config != NULL ? config_ref(config) : NULL;
+    file_list_clear(&server->files);
+}
+
+/*
+ * Makes a generation from the file, not started yet. A start may use the configuration of the last
+ * one if its files have not changed; a `fresh` one never does.
+ */
+static int make_generation(Server *server, bool fresh, Generation **ret, Error *error)
+{
+    static const GenerationCallbacks callbacks = {
+        .on_ready = on_ready, .on_quiet = on_quiet, .on_gone = on_gone};
+    GenerationCallbacks mine = callbacks;
+    Config *config = NULL;
+    Listener **listeners = NULL;
+    size_t i, n;
+    int r;
+
+    if (server->counters == NULL) {
+        size_t size = pool_get_size(manager_get_pool(server->manager)) * sizeof(Counters);
+        if ((server->counters = aligned_alloc(sizeof(Counters), size)) == NULL)
+            return error_set(error, ERROR_FAILED, "%s", strerror(ENOMEM));
+        memset(server->counters, 0, size);
+    }
+    if (!fresh && server->config != NULL && file_list_is_current(&server->config->files))
+        config = config_ref(server->config);
+    else if ((r = config_load_file(server->config_file, false, &config, error)) < 0)
+        return r;
+    n = config->n_listens;
+    if ((listeners = calloc(n, sizeof(*listeners))) == NULL)
+        r = error_set(error, ERROR_FAILED, "%s", strerror(ENOMEM));
+    else if ((r = open_listeners(server, config, listeners, error)) >= 0) {
+        mine.userdata = server;
+        r = generation_new(ret, server->last_id + 1, config, listeners,
+                           manager_get_pool(server->manager), server->counters,
+                           manager_get_event(server->manager), &mine, error);
+        for (i = 0; i != n; ++i)
+            listener_unref(listeners[i]);
+    }
+    free(listeners);
+    if (r >= 0) {
+        ++server->last_id;
+        if (config != server->config) {
+            log_warnings(server, config);
+            keep_config(server, config);
+        }
+    }
+    config_unref(config, first_worker(server));
+    return r;
+}
+
+static ServerResult result_of(ErrorCode code)
+{
+    return code == ERROR_ADDRESS_IN_USE || code == ERROR_LISTEN_FAILED || code == ERROR_LIMIT_REACHED
+               ? SERVER_RESULT_LISTEN
+               : SERVER_RESULT_CONFIG;
+}
+
+static void begin_start(Server *server, ServerReason reason)
+{
+    _cleanup_error_ Error error = ERROR_INIT;
+    Generation *generation = NULL;
+    int r = make_generation(server, false, &generation, &error);
+
+    /* The workers set to work while the signals go out. */
+    if (r >= 0)
+        generation_start(generation);
+    server->current = generation;
+    server->reason = reason;
+    set_state(server, SERVER_STARTING, reason, NULL);
+    if (r < 0) {
+        server->result = result_of(error.code);
+        set_error(server, error.message);
+        log_error("server '%s': cannot start: %s", server->name, error.message);
+        set_state(server, SERVER_FAILED, SERVER_REASON_ERROR, error.message);
+        waiters_reply(server, &server->starting, &error);
+        waiters_fail(server, &server->reload_next, "its start failed");
+        return;
+    }
+    adopt_settings(server, generation_get_config(generation));
+}
+
+static void begin_reload(Server *server)
+{
+    _cleanup_error_ Error error = ERROR_INIT;
+
+    assert(server->incoming == NULL && server->reloading.first == NULL);
+    server->reloading = server->reload_next;
+    server->reload_next.first = NULL;
+    if (make_generation(server, true, &server->incoming, &error) < 0) {
+        set_error(server, error.message);
+        log_error("server '%s': cannot reload, the old configuration stays in force: %s",
+                  server->name, error.message);
+        waiters_reply(server, &server->reloading, &error);
+        return;
+    }
+    generation_start(server->incoming);
+}
+
+void server_start(Server *server, ServerReason reason, ServerCallback callback, void *userdata)
+{
+    if (server->state == SERVER_RUNNING) {
+        reply(server, callback, userdata, NULL, 0, 0);
+        return;
+    }
+    waiter_add(&server->starting, callback, userdata);
+    if (server->state != SERVER_STARTING)
+        begin_start(server, reason);
+}
+
+void server_reload(Server *server, ServerCallback callback, void *userdata)
+{
+    waiter_add(&server->reload_next, callback, userdata);
+    if (server->state == SERVER_RUNNING) {
+        if (server->incoming == NULL)
+            begin_reload(server);
+    } else if (server->state != SERVER_STARTING) {
+        waiters_fail(server, &server->reload_next, "there is nothing to reload");
+    }
+}
+
+/* ---- Stop ---- */
+
+/* What was running or coming up goes; those who wait for it are told. */
+static void retire_all(Server *server, uint64_t timeout_usec)
+{
+    size_t i;
+
+    for (i = 0; i != server->n_retired; ++i)
+        generation_retire(server->retired[i], GENERATION_STOP, timeout_usec);
+    if (server->incoming != NULL)
+        retire(server, server->incoming, GENERATION_STOP, timeout_usec);
+    server->incoming = NULL;
+    if (server->current != NULL)
+        retire(server, server->current, GENERATION_STOP, timeout_usec);
+    server->current = NULL;
+}
+
+void server_stop(Server *server, uint64_t timeout_usec, ServerReason reason,
+                 ServerCallback callback, void *userdata)
+{
+    ServerState old = server->state;
+
+    timeout_usec = effective_timeout(server, timeout_usec);
+    if (server->current != NULL) {
+        server->drained = server->cut = 0;
+        server->reason = reason;
+    }
+    retire_all(server, timeout_usec);
+    if (server->n_retired == 0) {
+        reply(server, callback, userdata, NULL, 0, 0);
+        return;
+    }
+    waiter_add(&server->stopping, callback, userdata)->up_to = server->last_id;
+    if (old == SERVER_STARTING) {
+        /* The start gives up; what there is of its generation drains by itself. */
+        server->result = SERVER_RESULT_SUCCESS;
+        set_state(server, SERVER_STOPPED, reason, NULL);
+        waiters_fail(server, &server->starting, "it was stopped before it had started");
+        waiters_fail(server, &server->reload_next, "it was stopped before it had started");
+    } else if (old == SERVER_RUNNING) {
+        set_state(server, SERVER_STOPPING, reason, NULL);
+        waiters_fail(server, &server->reloading, "it was stopped during the reload");
+        waiters_fail(server, &server->reload_next, "it was stopped during the reload");
+    }
+}
+
+/* ---- Life ---- */
+
+int server_new(Server **ret, Manager *manager, const char *name, const char *config_file,
+               ConfigSettings *settings, FileList *files)
+{
+    Server *server = calloc(1, sizeof(*server));
+    struct timespec now;
+
+    if (server == NULL || (server->name = strdup(name)) == NULL ||
+        (server->config_file = strdup(config_file)) == NULL) {
+        server_free(server);
+        config_settings_clear(settings);
+        file_list_clear(files);
+        return -ENOMEM;
+    }
+    server->manager = manager;
+    server->settings = *settings;
+    server->files = *files;
+    clock_gettime(CLOCK_REALTIME, &now);
+    server->changed_usec = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    *ret = server;
+    return 0;
+}
+
+Server *server_free(Server *server)
+{
+    if (server == NULL)
+        return NULL;
+    assert(!server_is_active(server));
+    if (server->config != NULL)
+        keep_config(server, NULL);
+    file_list_clear(&server->files);
+    free(server->name);
+    free(server->config_file);
+    config_settings_clear(&server->settings);
+    free(server->error);
+    free(server->retired);
+    free(server->counters);
+    free(server);
+    return NULL;
+}
+
+int server_set_config_file(Server *server, const char *config_file, ConfigSettings *settings,
+                           FileList *files)
+{
+    char *copy = strdup(config_file);
+
+    if (copy == NULL) {
+        config_settings_clear(settings);
+        file_list_clear(files);
+        return -ENOMEM;
+    }
+    /* A configuration that is in use is known by its own files until a reload succeeds. */
+    if (server->current == NULL)
+        keep_config(server, NULL);
+    free(server->config_file);
+    server->config_file = copy;
+    config_settings_clear(&server->settings);
+    server->settings = *settings;
+    file_list_clear(&server->files);
+    server->files = *files;
+    return 0;
+}
+
+bool server_is_current(const Server *server)
+{
+    return file_list_is_current(server->config != NULL ? &server->config->files : &server->files);
+}
+
+bool server_is_active(const Server *server)
+{
+    return server->n_retired != 0 || server->current != NULL ||
+           (server->state != SERVER_STOPPED && server->state != SERVER_FAILED);
+}
+
+bool server_holds_address(const Server *server, const Address *address)
+{
+    size_t i, j;
+
+    for (i = 0; i != server->n_retired + 2; ++i) {
+        const Generation *generation = i == 0   ? server->current
+                                       : i == 1 ? server->incoming
+                                                : server->retired[i - 2];
+        for (j = 0; generation != NULL && j != generation_get_n_listeners(generation); ++j)
+            if (address_equal(&generation_get_listener(generation, j)->bound, address))
+                return true;
+    }
+    return false;
+}
+
+/* ---- Properties ---- */
+
+const char *server_get_name(const Server *server)
+{
+    return server->name;
+}
+
+const char *server_get_description(const Server *server)
+{
+    return server->settings.description;
+}
+
+const char *server_get_config_file(const Server *server)
+{
+    return server->config_file;
+}
+
+ServerState server_get_state(const Server *server)
+{
+    return server->state;
+}
+
+char *const *server_get_urls(const Server *server)
+{
+    return strv_or_empty(
+        server->state == SERVER_RUNNING ? generation_get_urls(server->current) : NULL);
+}
+
+ServerResult server_get_result(const Server *server)
+{
+    return server->result;
+}
+
+uint64_t server_get_state_change_timestamp(const Server *server)
+{
+    return server->changed_usec;
+}
+
+uint32_t server_get_generation(const Server *server)
+{
+    return server->current != NULL ? generation_get_id(server->current) : server->last_id;
+}
+
+const char *server_get_owner(const Server *server)
+{
+    return "";
+}
+
+const char *server_get_error(const Server *server)
+{
+    return server->error != NULL ? server->error : "";
+}
+
+const ConfigSettings *server_get_settings(const Server *server)
+{
+    return &server->settings;
+}
+
+void server_get_statistics(const Server *server, ServerStatistics *ret)
+{
+    unsigned i, n = pool_get_size(manager_get_pool(server->manager));
+    size_t j;
+
+    *ret = (ServerStatistics){0};
+    for (i = 0; server->counters != NULL && i != n; ++i) {
+        const Counters *counters = &server->counters[i];
+        /* Closed first, so that a connection made meanwhile does not make the number negative. */
+        uint64_t closed = counter_get(&counters->closed);
+        uint64_t accepted = counter_get(&counters->accepted);
+        ret->connections += (uint32_t)(accepted - closed);
+        ret->connections_total += accepted;
+        ret->requests += counter_get(&counters->requests);
+        ret->bytes_sent += counter_get(&counters->bytes_sent);
+        for (j = 0; j != sizeof(ret->responses) / sizeof(ret->responses[0]); ++j)
+            ret->responses[j] += counter_get(&counters->responses[j]);
+    }
+    for (j = 0; j != server->n_retired; ++j)
+        ret->draining += generation_count_connections(server->retired[j]);
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* See worker.h. */
+#include "worker.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct Worker {
+    pthread_t thread;
+    sem_t *started; /* posted once messages can be sent */
+    bool running; /* the thread exists; main thread */
+    MainQueue *queue;
+    h2o_loop_t *loop;
+    h2o_multithread_queue_t *messages;
+    h2o_multithread_receiver_t receiver;
+    h2o_multithread_receiver_t getaddr_receiver;
+    h2o_linklist_t hooks; /* of WorkerHook.link */
+    bool stop;
+    WorkerMessage stop_message;
+};
+
+struct Pool {
+    unsigned n_workers;
+    Worker workers[];
+};
+
+static _Thread_local Worker *current_worker;
+
+/*
+ * A context that starts a look-up of an upstream's name may be gone before the answer comes:
+ * libh2o forgets the look-up but sends its message to the context's queue all the same (there is a
+ * TODO about it in h2o_context_dispose()). So the library's function is taken over, and answers go
+ * to a queue that lives as long as the worker.
+ */
+__attribute__((visibility("default"))) h2o_hostinfo_getaddr_req_t *
+h2o_hostinfo_getaddr(h2o_multithread_receiver_t *receiver, h2o_iovec_t name, h2o_iovec_t serv,
+                     int family, int socktype, int protocol, int flags, h2o_hostinfo_getaddr_cb cb,
+                     void *cbdata)
+{
+    static _Thread_local __typeof__(&h2o_hostinfo_getaddr) library;
+
+    if (library == NULL)
+        library = (__typeof__(library))dlsym(RTLD_NEXT, "h2o_hostinfo_getaddr");
+    if (current_worker != NULL)
+        receiver = &current_worker->getaddr_receiver;
+    return library(receiver, name, serv, family, socktype, protocol, flags, cb, cbdata);
+}
+
+static void on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
+{
+    Worker *worker = H2O_STRUCT_FROM_MEMBER(Worker, receiver, receiver);
+
+    while (!h2o_linklist_is_empty(messages)) {
+        h2o_multithread_message_t *first =
+            H2O_STRUCT_FROM_MEMBER(h2o_multithread_message_t, link, messages->next);
+        WorkerMessage *message = H2O_STRUCT_FROM_MEMBER(WorkerMessage, super, first);
+        h2o_linklist_unlink(&first->link);
+        message->run(message, worker);
+    }
+}
+
+static int32_t run_hooks(Worker *worker)
+{
+    int32_t wait = INT32_MAX;
+    h2o_linklist_t *node, *next;
+
+    for (node = worker->hooks.next; node != &worker->hooks; node = next) {
+        WorkerHook *hook = H2O_STRUCT_FROM_MEMBER(WorkerHook, link, node);
+        int32_t wanted;
+        next = node->next;
+        wanted = hook->after_turn(hook);
+        if (wanted < wait)
+            wait = wanted;
+    }
+    return wait;
+}
+
+/*
+ * A socket takes its buffers from a pool of the thread that created it, so the loop and everything
+ * on it, its message queue first of all, must be made on the worker's own thread.
+ */
+static void *worker_main(void *userdata)
+{
+    Worker *worker = userdata;
+    int32_t wait = INT32_MAX;
+
+    current_worker = worker;
+    worker->loop = h2o_evloop_create();
+    worker->messages = h2o_multithread_create_queue(worker->loop);
+    h2o_multithread_register_receiver(worker->messages, &worker->receiver, on_messages);
+    h2o_multithread_register_receiver(worker->messages, &worker->getaddr_receiver,
+                                      h2o_hostinfo_getaddr_receiver);
+    sem_post(worker->started);
+
+    while (!worker->stop) {
+        h2o_evloop_run(worker->loop, wait);
+        wait = run_hooks(worker);
+    }
+    /* Frees the sockets closed in the last turn. */
+    h2o_evloop_run(worker->loop, 0);
+    return NULL;
+}
+
+static void on_stop(WorkerMessage *message, Worker *worker)
+{
+    worker->stop = true;
+}
+
+static int worker_init(Worker *worker, MainQueue *queue, unsigned index)
+{
+    char name[16];
+    sem_t started;
+    int r;
+
+    worker->queue = queue;
+    worker->started = &started;
+    h2o_linklist_init_anchor(&worker->hooks);
+    worker->stop_message.run = on_stop;
+    sem_init(&started, 0, 0);
+    if ((r = pthread_create(&worker->thread, NULL, worker_main, worker)) == 0) {
+        while (sem_wait(&started) < 0 && errno == EINTR)
+            ;
+        worker->running = true;
+    }
+    sem_destroy(&started);
+    if (r != 0)
+        return -r;
+    snprintf(name, sizeof(name), "worker-%u", index);
+    pthread_setname_np(worker->thread, name);
+    return 0;
+}
+
+static void worker_stop(Worker *worker)
+{
+    if (!worker->running)
+        return;
+    worker_send(worker, &worker->stop_message);
+    pthread_join(worker->thread, NULL);
+    worker->running = false;
+}
+
+static void worker_deinit(Worker *worker)
+{
+    worker_stop(worker);
+    if (worker->loop == NULL)
+        return;
+    h2o_multithread_unregister_receiver(worker->messages, &worker->getaddr_receiver);
+    h2o_multithread_unregister_receiver(worker->messages, &worker->receiver);
+    h2o_multithread_destroy_queue(worker->messages);
+    free(worker->messages); /* the library does not */
+    h2o_evloop_run(worker->loop, 0);
+    h2o_evloop_destroy(worker->loop);
+}
+
+int pool_new(Pool **ret, unsigned n_threads, MainQueue *queue, Error *error)
+{
+    Pool *pool = calloc(1, sizeof(*pool) + n_threads * sizeof(Worker));
+    sigset_t all, old;
+    int r = 0;
+
+    if (pool == NULL)
+        return error_set(error, ERROR_FAILED, "%s", strerror(ENOMEM));
+    /* Signals are the main thread's; a worker inherits a mask that blocks them all. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    for (; r == 0 && pool->n_workers != n_threads; ++pool->n_workers)
+        r = worker_init(&pool->workers[pool->n_workers], queue, pool->n_workers);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (r < 0) {
+        pool_free(pool);
+        return error_set(error, ERROR_FAILED, "cannot start worker thread: %s", strerror(-r));
+    }
+    *ret = pool;
+    return 0;
+}
+
+void pool_stop(Pool *pool)
+{
+    unsigned i;
+
+    for (i = 0; i != pool->n_workers; ++i)
+        worker_stop(&pool->workers[i]);
+}
+
+Pool *pool_free(Pool *pool)
+{
+    unsigned i;
+
+    if (pool == NULL)
+        return NULL;
+    for (i = 0; i != pool->n_workers; ++i)
+        worker_deinit(&pool->workers[i]);
+    free(pool);
+    return NULL;
+}
+
+unsigned pool_get_size(const Pool *pool)
+{
+    return pool->n_workers;
+}
+
+Worker *pool_get_worker(Pool *pool, unsigned index)
+{
+    return &pool->workers[index];
+}
+
+void worker_send(Worker *worker, WorkerMessage *message)
+{
+    h2o_multithread_send_message(&worker->receiver, &message->super);
+}
+
+bool worker_is_running(const Worker *worker)
+{
+    return worker->running;
+}
+
+MainQueue *worker_get_queue(Worker *worker)
+{
+    return worker->queue;
+}
+
+h2o_loop_t *worker_get_loop(Worker *worker)
+{
+    return worker->loop;
+}
+
+void worker_add_hook(Worker *worker, WorkerHook *hook)
+{
+    h2o_linklist_insert(&worker->hooks, &hook->link);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker: a thread with one h2o event loop, on which contexts of many generations live side by
+ * side. The main thread tells it what to do by messages; see generation.h for what they say.
+ */
+#ifndef SLUICE_WORKER_H
+#define SLUICE_WORKER_H
+
+#include <stdbool.h>
+
+#include <h2o.h>
+
+#include "error.h"
+#include "mainqueue.h"
+
+typedef struct Worker Worker;
+typedef struct Pool Pool; /* of workers */
+
+/* Embedded in what it is about; may be sent again once it has run. */
+typedef struct WorkerMessage {
+    h2o_multithread_message_t super;
+    void (*run)(struct WorkerMessage *message, Worker *worker); /* on the worker's thread */
+} WorkerMessage;
+
+/* Something on a worker that wants a call after each turn of the loop. */
+typedef struct WorkerHook {
+    h2o_linklist_t link;
+    /*
+     * Called after each turn; may unlink and free itself. Returns the milliseconds after which it
+     * wants to be called even if nothing happens, INT32_MAX for never.
+     */
+    int32_t (*after_turn)(struct WorkerHook *hook);
+} WorkerHook;
+
+/* Starts `n_threads` workers. Main thread. */
+int pool_new(Pool **ret, unsigned n_threads, MainQueue *queue, Error *error);
+
+/* Joins the threads once they have run the messages sent so far; then the loops are the caller's. */
+void pool_stop(Pool *pool);
+
+/* Stops the threads if they are not, and frees their loops, which must be empty. Accepts NULL. */
+Pool *pool_free(Pool *pool);
+
+unsigned pool_get_size(const Pool *pool);
+Worker *pool_get_worker(Pool *pool, unsigned index);
+
+/* Any thread. Messages from one thread to one worker arrive in order. */
+void worker_send(Worker *worker, WorkerMessage *message);
+
+/* False once the pool is stopped: what belongs to the worker's thread is then the caller's. */
+bool worker_is_running(const Worker *worker);
+
+/* The queue to the main thread. Any thread. */
+MainQueue *worker_get_queue(Worker *worker);
+
+/* The rest is for the worker's own thread. */
+h2o_loop_t *worker_get_loop(Worker *worker);
+void worker_add_hook(Worker *worker, WorkerHook *hook);
+
+#endif
