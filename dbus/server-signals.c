@@ -51,7 +51,7 @@ static int emit_state_changed(Bus *bus, const char *path, const ServerTransition
 
 /*
  * PropertiesChanged of a transition, put together by hand: sd_bus_emit_properties_changed_strv()
- * looks everything up by name and takes three times as long. What changes when is server.h's doing:
+ * looks everything up by name and costs twice as much. What changes when is server.h's doing:
  * URLs come and go with the state running, a run has a result when it has ended, and a generation
  * has a number once a start has come to something.
  */

@@ -57,7 +57,7 @@ static void on_all_stopped(Manager *manager, const ManagerReply *reply, void *us
 {
     Daemon *daemon = userdata;
 
-    if (bus_release_name(daemon->bus, on_released, daemon) < 0)
+    if (bus_leave(daemon->bus, on_released, daemon) < 0)
         sd_event_exit(daemon->event, daemon->exit_code);
 }
 
