@@ -22,6 +22,7 @@ enum {
     GUARD_ACCESS_LOG,
     GUARD_FASTCGI_SPAWN,
     GUARD_CA_FILE,
+    GUARD_STATUS,
     GUARD_MAX
 };
 
@@ -140,6 +141,14 @@ static int on_fastcgi_spawn(h2o_configurator_command_t *command,
     return once(command, context, node, GUARD_FASTCGI_SPAWN);
 }
 
+/* Its contexts know each other, and it does not survive being given new ones. */
+static int on_status(h2o_configurator_command_t *command, h2o_configurator_context_t *context,
+                     yoml_t *node)
+{
+    applying_config(context)->in_order = true;
+    return once(command, context, node, GUARD_STATUS);
+}
+
 static int on_ca_file(h2o_configurator_command_t *command, h2o_configurator_context_t *context,
                       yoml_t *node)
 {
@@ -171,6 +180,7 @@ void config_guard_library(Config *config)
         [GUARD_SERVER_NAME] = {"server-name", on_server_name},
         [GUARD_ACCESS_LOG] = {"access-log", on_access_log},
         [GUARD_FASTCGI_SPAWN] = {"fastcgi.spawn", on_fastcgi_spawn},
+        [GUARD_STATUS] = {"status", on_status},
         [GUARD_CA_FILE] = {"proxy.ssl.cafile", on_ca_file},
     };
     Configurator *configurator = configurator_new(config);

@@ -135,9 +135,11 @@ static void register_commands(Config *config, const yoml_t *tree)
      * The proxy's configurator makes a TLS client context for every configuration, used or not,
      * which takes longer than all the rest of a start.
      */
-    config->has_proxy = needs_proxy(tree);
-    if (config->has_proxy)
+    if (needs_proxy(tree)) {
+        /* A pool of upstream connections lives on the loop of the first context. */
+        config->in_order = true;
         h2o_proxy_register_configurator(global);
+    }
     h2o_reproxy_register_configurator(global);
     h2o_redirect_register_configurator(global);
     h2o_status_register_configurator(global);

@@ -60,7 +60,7 @@ typedef struct Config {
     unsigned num_threads; /* workers to run on; 0: all */
     int max_connections;
     int fastopen;
-    bool has_proxy;    /* it may act as a client, with pools of upstream connections */
+    bool in_order;     /* it has handlers whose contexts must be made in the order of workers */
     char *server_name; /* what `global.server_name` points to, or NULL */
     char **warnings;   /* for the log, each with FILE:LINE:COLUMN */
     size_t n_warnings;

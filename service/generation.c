@@ -32,19 +32,7 @@ struct Generation {
     sd_event_source *deadline_source;
     bool cut_sent;
     bool quiet, gone;
-    unsigned n_passed;
 };
-
-/* A slot with the way back to its generation, for the messages from the worker. */
-typedef struct GenerationSlot {
-    Slot slot;
-    Generation *generation;
-} GenerationSlot;
-
-static Generation *generation_of(const Slot *slot)
-{
-    return ((const GenerationSlot *)slot)->generation;
-}
 
 static void drop_listeners(Generation *generation)
 {
@@ -68,7 +56,7 @@ static void slot_free(Slot *slot)
         if (slot->accepts[i].fd >= 0)
             close(slot->accepts[i].fd);
     free(slot->accepts);
-    free((GenerationSlot *)slot);
+    free(slot);
 }
 
 Generation *generation_free(Generation *generation)
@@ -185,16 +173,13 @@ static void on_gone(MainMessage *message)
         cut += generation->slots[i]->cut;
     }
     generation->callbacks.on_gone(generation, drained, cut, generation->callbacks.userdata);
-    for (i = 0; i != generation->n_slots; ++i)
-        worker_send(generation->slots[i]->worker, &generation->slots[i]->fence_message);
+    worker_send(generation->slots[generation->n_slots - 1]->worker,
+                &generation->slots[generation->n_slots - 1]->teardown_message);
 }
 
 static void on_passed(MainMessage *message)
 {
-    Generation *generation = generation_of(H2O_STRUCT_FROM_MEMBER(Slot, passed, message));
-
-    if (++generation->n_passed == generation->n_slots)
-        generation_free(generation);
+    generation_free(H2O_STRUCT_FROM_MEMBER(Generation, shared.passed, message));
 }
 
 static int open_descriptors(Slot *slot, Listener *const *listeners)
@@ -211,28 +196,29 @@ static int open_descriptors(Slot *slot, Listener *const *listeners)
     return 0;
 }
 
-static int slot_new(Slot **ret, Generation *generation, Worker *worker, Counters *counters)
+static int slot_new(Slot **ret, Generation *generation, unsigned index, Worker *worker,
+                    Counters *counters)
 {
     const Config *config = generation->shared.config;
-    GenerationSlot *self = aligned_alloc(64, (sizeof(*self) + 63) / 64 * 64);
-    Slot *slot = &self->slot;
+    /* Cache lines of its own: two workers write to their slots all the time. */
+    Slot *slot = aligned_alloc(64, (sizeof(*slot) + 63) / 64 * 64);
     size_t i;
 
-    if (self == NULL)
+    if (slot == NULL)
         return -ENOMEM;
-    memset(self, 0, sizeof(*self));
-    self->generation = generation;
+    memset(slot, 0, sizeof(*slot));
+    slot->index = index;
     slot->worker = worker;
     slot->shared = &generation->shared;
     slot->counters = counters;
     slot->siblings = generation->slots;
     slot->n_siblings = generation->n_slots;
     slot->start_message.run = slot_start;
+    slot->accept_message.run = slot_accept;
     slot->retire_message.run = slot_retire;
     slot->cut_message.run = slot_cut;
     slot->resume_message.run = slot_resume;
-    slot->fence_message.run = slot_fence;
-    slot->passed.run = on_passed;
+    slot->teardown_message.run = slot_teardown;
     h2o_linklist_init_anchor(&slot->connections);
     for (i = 0; i != sizeof(slot->reserve) / sizeof(slot->reserve[0]); ++i)
         slot->reserve[i] = -1;
@@ -271,12 +257,9 @@ static int generation_init(Generation *generation, Listener *const *listeners, P
             return r;
     }
     for (i = 0; i != generation->n_slots; ++i) {
-        r = slot_new(&generation->slots[i], generation, pool_get_worker(pool, i), &counters[i]);
+        r = slot_new(&generation->slots[i], generation, i, pool_get_worker(pool, i), &counters[i]);
         if (r < 0)
             return r;
-        /* A socket pool lives on the loop of the first context to be initialised. */
-        if (i != 0 && config->has_proxy)
-            generation->slots[i - 1]->next = generation->slots[i];
     }
     generation->shared.n_not_ready = generation->n_slots;
     generation->shared.n_not_quiet = generation->n_slots;
@@ -303,6 +286,7 @@ int generation_new(Generation **ret, unsigned id, Config *config, Listener *cons
         .ready.run = on_ready,
         .quiet.run = on_quiet,
         .gone.run = on_gone,
+        .passed.run = on_passed,
     };
     if ((r = generation_init(generation, listeners, pool, counters)) < 0) {
         generation_free(generation);
@@ -320,9 +304,8 @@ void generation_start(Generation *generation)
     assert(!generation->started);
     generation->started = true;
     generation->shared.config->used = true;
-    for (i = 0; i != generation->n_slots; ++i)
-        if (i == 0 || generation->slots[i - 1]->next == NULL)
-            worker_send(generation->slots[i]->worker, &generation->slots[i]->start_message);
+    for (i = 0; i != (generation->shared.config->in_order ? 1 : generation->n_slots); ++i)
+        worker_send(generation->slots[i]->worker, &generation->slots[i]->start_message);
 }
 
 void generation_retire(Generation *generation, GenerationRetire how, uint64_t timeout_usec)

@@ -182,15 +182,38 @@ static int32_t drain(Slot *slot)
             tell(slot, &slot->shared->quiet);
         return slot->n_connections == 0 || slot->cutting ? DISPOSE_RETRY : wait;
     }
-    h2o_linklist_unlink(&slot->hook.link);
-    /* Who waits for a Stop need not wait for the rest, which the fence comes after. */
+    slot->gone = true;
     if (count_off(&slot->shared->n_not_gone))
         tell(slot, &slot->shared->gone);
     else if (quiet)
         tell(slot, &slot->shared->quiet);
+    return INT32_MAX;
+}
+
+static void dispose(Slot *slot)
+{
+    h2o_linklist_unlink(&slot->hook.link);
     h2o_context_dispose(&slot->context);
     /* Disposed of but not freed by h2o_multithread_destroy_queue() of libh2o-evloop 2.2. */
     free(slot->context.queue);
+}
+
+/* One step of the teardown, see slot_teardown(). */
+static int32_t teardown(Slot *slot)
+{
+    SlotShared *shared = slot->shared;
+
+    if (slot->turns_left == 0 || --slot->turns_left != 0)
+        return slot->turns_left == 0 ? INT32_MAX : 0;
+    if (shared->disposing)
+        dispose(slot);
+    if (slot->index == 0 && shared->disposing) {
+        tell(slot, &shared->passed);
+    } else {
+        unsigned next = slot->index != 0 ? slot->index - 1 : slot->n_siblings - 1;
+        shared->disposing = shared->disposing || slot->index == 0;
+        worker_send(slot->siblings[next]->worker, &slot->siblings[next]->teardown_message);
+    }
     return INT32_MAX;
 }
 
@@ -198,6 +221,8 @@ static int32_t after_turn(WorkerHook *hook)
 {
     Slot *slot = H2O_STRUCT_FROM_MEMBER(Slot, hook, hook);
 
+    if (slot->gone)
+        return teardown(slot);
     /* The cache is valid for one turn, so that no file is served after it is gone. */
     h2o_filecache_clear(slot->context.filecache);
     return slot->draining ? drain(slot) : update_accepting(slot);
@@ -207,6 +232,15 @@ static int close_fd(int fd)
 {
     close(fd);
     return -1;
+}
+
+static void begin_accepting(Slot *slot)
+{
+    read_accept_sockets(slot, true);
+    slot->hook.after_turn = after_turn;
+    worker_add_hook(slot->worker, &slot->hook);
+    if (count_off(&slot->shared->n_not_ready))
+        tell(slot, &slot->shared->ready);
 }
 
 void slot_start(WorkerMessage *message, Worker *worker)
@@ -226,13 +260,22 @@ void slot_start(WorkerMessage *message, Worker *worker)
         accept->socket->data = accept;
         accept->fd = -1;
     }
-    read_accept_sockets(slot, true);
-    slot->hook.after_turn = after_turn;
-    worker_add_hook(worker, &slot->hook);
-    if (slot->next != NULL)
-        worker_send(slot->next->worker, &slot->next->start_message);
-    if (count_off(&slot->shared->n_not_ready))
-        tell(slot, &slot->shared->ready);
+    if (!slot->shared->config->in_order) {
+        begin_accepting(slot);
+        return;
+    }
+    if (slot->index + 1 != slot->n_siblings) {
+        Slot *next = slot->siblings[slot->index + 1];
+        worker_send(next->worker, &next->start_message);
+        return;
+    }
+    for (i = 0; i != slot->n_siblings; ++i)
+        worker_send(slot->siblings[i]->worker, &slot->siblings[i]->accept_message);
+}
+
+void slot_accept(WorkerMessage *message, Worker *worker)
+{
+    begin_accepting(H2O_STRUCT_FROM_MEMBER(Slot, accept_message, message));
 }
 
 void slot_retire(WorkerMessage *message, Worker *worker)
@@ -272,9 +315,8 @@ void slot_resume(WorkerMessage *message, Worker *worker)
     __atomic_store_n(&slot->resume_pending, 0, __ATOMIC_RELEASE);
 }
 
-void slot_fence(WorkerMessage *message, Worker *worker)
+void slot_teardown(WorkerMessage *message, Worker *worker)
 {
-    Slot *slot = H2O_STRUCT_FROM_MEMBER(Slot, fence_message, message);
-
-    mainqueue_send(worker_get_queue(worker), &slot->passed);
+    /* One turn may leave events behind, as it takes a limited number of them. */
+    H2O_STRUCT_FROM_MEMBER(Slot, teardown_message, message)->turns_left = 2;
 }

@@ -2,7 +2,7 @@
 /*
  * A slot: what a generation has on one worker, that is an h2o context, its accept sockets and its
  * connections. Everything but the messages belongs to the worker's thread from slot_start() to
- * slot_fence().
+ * slot_teardown().
  */
 #ifndef SLUICE_SLOT_H
 #define SLUICE_SLOT_H
@@ -34,9 +34,11 @@ typedef struct SlotShared {
     int n_connections; /* atomic; for max-connections */
     /* Atomic: slots that have not said so yet. The last one tells the main thread for all. */
     unsigned n_not_ready, n_not_quiet, n_not_gone;
-    MainMessage ready; /* all accept connections */
-    MainMessage quiet; /* none accepts any more; not sent if `gone` comes at the same time */
-    MainMessage gone;  /* no connection is left */
+    MainMessage ready;  /* all accept connections */
+    MainMessage quiet;  /* none accepts any more; not sent if `gone` comes at the same time */
+    MainMessage gone;   /* no connection is left */
+    MainMessage passed; /* the teardown is over; the slots are the main thread's again */
+    bool disposing;     /* the second round of the teardown */
 } SlotShared;
 
 struct Slot {
@@ -44,7 +46,9 @@ struct Slot {
     Worker *worker;
     SlotShared *shared;
     Counters *counters;
-    Slot *next; /* the slot on the next worker, if it must be started after this one */
+    Slot **siblings; /* all slots of the generation, in the order of their workers */
+    unsigned n_siblings;
+    unsigned index; /* of this one among them */
 
     SlotAccept *accepts;
     size_t n_accepts;
@@ -59,24 +63,31 @@ struct Slot {
     bool close_idle;      /* idle connections are not waited for */
     bool cutting;         /* the deadline has passed: nothing is waited for */
     bool quiet;
+    bool gone;
+    unsigned turns_left; /* until the next step of the teardown; 0: not asked for */
     uint32_t drained; /* connections that ended since `draining`, but for those that were cut */
     uint32_t cut;
 
     WorkerMessage start_message;
+    WorkerMessage accept_message;
     WorkerMessage retire_message;
     WorkerMessage cut_message;
     WorkerMessage resume_message; /* another worker freed a place below max-connections */
     int resume_pending;           /* atomic: resume_message is on its way */
-    WorkerMessage fence_message;  /* the last: nothing else can be on its way after it */
+    WorkerMessage teardown_message;
     int retire_pending;           /* atomic: retire_message is on its way */
     int retire_close_idle;        /* its argument, atomic */
-    MainMessage passed; /* the fence; the slot is the main thread's again */
-    Slot **siblings;   /* all slots of the generation */
-    unsigned n_siblings;
 };
 
-/* Runs as start_message: makes the context, accepts, then passes on to `next`. */
+/*
+ * Runs as start_message: makes the context and accepts. If the configuration has handlers that know
+ * of each other's contexts (Config.in_order), the start is passed from slot to slot, and none
+ * accepts before all have their context.
+ */
 void slot_start(WorkerMessage *message, Worker *worker);
+
+/* Runs as accept_message, in that case. */
+void slot_accept(WorkerMessage *message, Worker *worker);
 
 /* Runs as retire_message: stops accepting and begins to drain. */
 void slot_retire(WorkerMessage *message, Worker *worker);
@@ -87,8 +98,14 @@ void slot_cut(WorkerMessage *message, Worker *worker);
 /* Runs as resume_message. */
 void slot_resume(WorkerMessage *message, Worker *worker);
 
-/* Runs as fence_message, once no slot of the generation has a connection. */
-void slot_fence(WorkerMessage *message, Worker *worker);
+/*
+ * Runs as teardown_message, sent to the last slot once none has a connection. It goes through all
+ * slots backwards, twice, and lets a turn of the loop pass at each: first for messages that the
+ * handlers of one context have sent to another, then for the answers to these, after which the
+ * context is disposed of. Backwards, because the status handler of libh2o 2.2 forgets the wrong
+ * context otherwise.
+ */
+void slot_teardown(WorkerMessage *message, Worker *worker);
 
 /* Defines the logger that counts, on every path of the configuration; see config.c. */
 void slot_register_logger(h2o_pathconf_t *path);
