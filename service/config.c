@@ -249,6 +249,7 @@ static void config_free(Config *config)
     if (config->global.hosts != NULL) {
         config_guard_forget(config);
         h2o_config_dispose(&config->global);
+        free(config->global.statuses.entries); /* the library does not */
     }
     /* The library makes one for every configuration with a proxy and leaves it behind. */
     if (config->global.proxy.ssl_ctx != NULL)
