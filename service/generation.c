@@ -14,7 +14,6 @@
 
 struct Generation {
     unsigned id;
-    Worker *first_worker;
     GenerationCallbacks callbacks;
     Listener **listeners; /* n_listeners, until quiet */
     size_t n_listeners;
@@ -24,6 +23,7 @@ struct Generation {
     Slot **slots;
     sd_event *event;
 
+    Pool *pool;
     bool started;
     bool ready;
     bool retired;
@@ -69,10 +69,12 @@ Generation *generation_free(Generation *generation)
     for (i = 0; generation->slots != NULL && i != generation->n_slots; ++i)
         slot_free(generation->slots[i]);
     free(generation->slots);
+    if (generation->started)
+        pool_release(generation->pool);
     drop_listeners(generation);
     free(generation->listeners);
     strv_free(generation->urls);
-    config_unref(generation->shared.config, generation->first_worker);
+    config_unref(generation->shared.config, pool_get_worker(generation->pool, 0));
     free(generation);
     return NULL;
 }
@@ -277,7 +279,7 @@ int generation_new(Generation **ret, unsigned id, Config *config, Listener *cons
     if (generation == NULL)
         return error_set(error, ERROR_FAILED, "%s", strerror(ENOMEM));
     generation->id = id;
-    generation->first_worker = pool_get_worker(pool, 0);
+    generation->pool = pool;
     generation->event = event;
     generation->callbacks = *callbacks;
     generation->shared = (SlotShared){
@@ -303,6 +305,7 @@ void generation_start(Generation *generation)
 
     assert(!generation->started);
     generation->started = true;
+    pool_hold(generation->pool);
     generation->shared.config->used = true;
     for (i = 0; i != (generation->shared.config->in_order ? 1 : generation->n_slots); ++i)
         worker_send(generation->slots[i]->worker, &generation->slots[i]->start_message);

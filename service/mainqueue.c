@@ -3,6 +3,7 @@
 #include "mainqueue.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -17,10 +18,14 @@ struct MainQueue {
     MainMessage *first, **last; /* under the mutex */
 };
 
-void mainqueue_flush(MainQueue *queue)
+static int on_wakeup(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
+    MainQueue *queue = userdata;
     MainMessage *message, *next;
+    uint64_t count;
 
+    while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
+        ;
     pthread_mutex_lock(&queue->mutex);
     message = queue->first;
     queue->first = NULL;
@@ -30,16 +35,15 @@ void mainqueue_flush(MainQueue *queue)
         next = message->next;
         message->run(message);
     }
+    return 0;
 }
 
-static int on_wakeup(sd_event_source *source, int fd, uint32_t events, void *userdata)
+void mainqueue_wait(MainQueue *queue)
 {
-    uint64_t count;
+    struct pollfd poll_fd = {.fd = queue->fd, .events = POLLIN};
 
-    while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
-        ;
-    mainqueue_flush(userdata);
-    return 0;
+    poll(&poll_fd, 1, -1);
+    on_wakeup(NULL, queue->fd, 0, queue);
 }
 
 int mainqueue_new(MainQueue **ret, sd_event *event)

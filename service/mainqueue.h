@@ -21,8 +21,8 @@ int mainqueue_new(MainQueue **ret, sd_event *event);
 /* No thread may send any more. What is still queued is dropped. Accepts NULL, returns NULL. */
 MainQueue *mainqueue_free(MainQueue *queue);
 
-/* Runs what is queued now. */
-void mainqueue_flush(MainQueue *queue);
+/* Waits for something to be queued and runs it, for when the event loop has ended. */
+void mainqueue_wait(MainQueue *queue);
 
 /* Any thread. */
 void mainqueue_send(MainQueue *queue, MainMessage *message);

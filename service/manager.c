@@ -76,11 +76,8 @@ Manager *manager_free(Manager *manager)
     if (manager == NULL)
         return NULL;
     manager->observer = (ManagerObserver){NULL};
-    if (manager->pool != NULL) {
+    if (manager->pool != NULL)
         pool_stop(manager->pool);
-        /* The last words of the workers free what was stopped a moment ago. */
-        mainqueue_flush(manager->queue);
-    }
     for (i = 0; i != manager->n_servers; ++i)
         server_free(manager->servers[i]);
     on_doomed(NULL, manager);

@@ -52,7 +52,8 @@ struct Server {
 
     WaiterList starting;
     WaiterList stopping;
-    WaiterList reloading; /* for `incoming` */
+    WaiterList reloading; /* for `incoming`, then for `outgoing` to accept no more */
+    Generation *outgoing; /* replaced by a reload, and still may accept a connection */
     WaiterList reload_next; /* came later: the file may have changed since */
 
     Counters *counters; /* one per worker */
@@ -217,14 +218,19 @@ static void adopt_settings(Server *server, const Config *config)
         manager_on_properties_changed(server->manager, server, names);
 }
 
+static void reload_if_asked(Server *server)
+{
+    if (server->state == SERVER_RUNNING && server->reload_next.first != NULL &&
+        server->incoming == NULL && server->outgoing == NULL)
+        begin_reload(server);
+}
+
 static void on_start_ready(Server *server)
 {
     set_error(server, NULL);
     set_state(server, SERVER_RUNNING, server->reason, NULL);
     waiters_reply(server, &server->starting, NULL);
-    if (server->state == SERVER_RUNNING && server->reload_next.first != NULL &&
-        server->incoming == NULL)
-        begin_reload(server);
+    reload_if_asked(server);
 }
 
 static void on_reload_ready(Server *server)
@@ -234,16 +240,13 @@ static void on_reload_ready(Server *server)
 
     server->current = server->incoming;
     server->incoming = NULL;
+    server->outgoing = old;
     retire(server, old, GENERATION_REPLACE, server->settings.stop_timeout_usec);
     set_error(server, NULL);
     adopt_settings(server, generation_get_config(server->current));
     manager_on_properties_changed(server->manager, server, names);
     log_info("server '%s': reloaded, generation %u", server->name,
              generation_get_id(server->current));
-    waiters_reply(server, &server->reloading, NULL);
-    if (server->state == SERVER_RUNNING && server->reload_next.first != NULL &&
-        server->incoming == NULL)
-        begin_reload(server);
 }
 
 static void on_ready(Generation *generation, void *userdata)
@@ -256,8 +259,16 @@ static void on_ready(Generation *generation, void *userdata)
         on_start_ready(server);
 }
 
+/* A reload is done when nobody gets the old configuration any more. */
 static void on_quiet(Generation *generation, void *userdata)
 {
+    Server *server = userdata;
+
+    if (generation != server->outgoing)
+        return;
+    server->outgoing = NULL;
+    waiters_reply(server, &server->reloading, NULL);
+    reload_if_asked(server);
 }
 
 /* True if a generation that `waiter` waits for is still there. */
@@ -494,8 +505,7 @@ void server_reload(Server *server, ServerCallback callback, void *userdata)
 {
     waiter_add(&server->reload_next, callback, userdata);
     if (server->state == SERVER_RUNNING) {
-        if (server->incoming == NULL)
-            begin_reload(server);
+        reload_if_asked(server);
     } else if (server->state != SERVER_STARTING) {
         waiters_fail(server, &server->reload_next, "there is nothing to reload");
     }

@@ -45,24 +45,22 @@ static bool has_room(const Slot *slot)
            slot->shared->max_connections;
 }
 
-/* Takes up to `n` waiting connections; returns how many. */
-static unsigned accept_waiting(SlotAccept *accept, unsigned n)
+/* Takes up to `n` waiting connections. */
+static void accept_waiting(SlotAccept *accept, unsigned n)
 {
     Slot *slot = accept->slot;
     h2o_socket_t *socket;
-    unsigned taken = 0;
 
-    for (; taken != n && has_room(slot); ++taken) {
+    for (; n != 0 && has_room(slot); --n) {
         if ((socket = h2o_evloop_socket_accept(accept->socket)) == NULL) {
-            /* The event would come again at once: leave the listener alone for a while. */
-            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+            /* Out of descriptors, say: the event would come again at once, so wait a while. */
+            if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
                 slot->retry_at = h2o_now(slot->context.loop) + ACCEPT_RETRY;
             break;
         }
         connection_add(slot, socket);
         h2o_accept(&accept->super, socket);
     }
-    return taken;
 }
 
 static void on_accept(h2o_socket_t *socket, const char *err)

