@@ -12,6 +12,7 @@
 #define SLUICE_TESTS_CLIENT_H
 
 #include <gio/gio.h>
+#include <string.h>
 
 #define BUS_NAME          "org.sluice.Sluice1"
 #define MANAGER_PATH      "/org/sluice/Sluice1"
@@ -60,8 +61,8 @@ char *client_receive_error(Client *client, guint32 serial, const char *name);
 /* Send and receive in one. */
 GVariant *client_call(Client *client, const char *path, const char *interface, const char *method,
                       GVariant *arguments);
-char *client_call_error(Client *client, const char *path, const char *interface,
-                        const char *method, GVariant *arguments, const char *name);
+char *client_call_error(Client *client, const char *path, const char *interface, const char *method,
+                        GVariant *arguments, const char *name);
 
 /* ---- What has arrived ---- */
 
@@ -94,6 +95,24 @@ GVariant *client_get_changed(Client *client, const char *path, const char *prope
 /* The details of the last StateChanged to `state` between two places, or NULL. */
 GVariant *client_get_details(Client *client, const char *path, const char *state, guint from,
                              guint to);
+
+/* Asserts what g_variant_print() makes of a value, with its types. */
+#define assert_prints(value, expected)                                                             \
+    G_STMT_START                                                                                   \
+    {                                                                                              \
+        g_autofree char *printed_ = g_variant_print(value, TRUE);                                  \
+        g_assert_cmpstr(printed_, ==, expected);                                                   \
+    }                                                                                              \
+    G_STMT_END
+
+/* Asserts that `needle` is in `text`. */
+#define assert_contains(text, needle)                                                              \
+    G_STMT_START                                                                                   \
+    {                                                                                              \
+        if (strstr(text, needle) == NULL)                                                          \
+            g_error("%s:%d: \"%s\" has no \"%s\"", __FILE__, __LINE__, text, needle);              \
+    }                                                                                              \
+    G_STMT_END
 
 /* Forgets all messages, for tests that make thousands of calls; places begin at 0 again. */
 void client_forget(Client *client);

@@ -14,9 +14,9 @@
  * status 0 and without a sanitizer's report; so a crash fails the test even where the bus has
  * activated a new instance since. If the test itself dies, its bus dies with it, and with the bus
  * sluiced. Nothing here knows how long something takes: what is waited for either happens or, after
- * FIXTURE_TIMEOUT, fails the test with everything that sluiced has said.
+ * CHILD_TIMEOUT, fails the test; a failure shows what sluiced has said.
  *
- * Everything runs in the test's main thread.
+ * Everything is called in the test's main thread. Waiting for something of one's own: wait_until().
  */
 #ifndef SLUICE_TESTS_FIXTURE_H
 #define SLUICE_TESTS_FIXTURE_H
@@ -24,10 +24,9 @@
 #include <gio/gio.h>
 #include <sys/types.h>
 
+#include "child.h"
 #include "client.h"
 #include "web.h"
-
-#define FIXTURE_TIMEOUT (60 * G_USEC_PER_SEC)
 
 typedef struct Fixture Fixture;
 
@@ -67,8 +66,9 @@ void fixture_remove_config(const Fixture *f, const char *name);
 /* ---- The daemon that the bus activates ---- */
 
 /*
- * The arguments of the next instance, quoted for the shell, besides --user and --config-dir; until
- * then "--exit-idle-time=0", which is never.
+ * The arguments of the next instance, quoted for the shell, besides --user and, unless there is one
+ * among them, --config-dir; until then "--exit-idle-time=0", which is never. Its working directory
+ * is the temporary directory.
  */
 void fixture_set_arguments(Fixture *f, const char *arguments);
 
@@ -93,23 +93,13 @@ char *fixture_get_log(const Fixture *f);
 
 /* ---- Processes of one's own ---- */
 
-typedef struct Child Child;
-
 /*
  * Starts sluiced with exactly these arguments, NULL-terminated, and with the private bus for its
  * session and system bus. Where an argument is to name the bus: fixture_get_address().
  */
 Child *fixture_spawn(Fixture *f, const char *const *arguments);
-pid_t child_get_pid(const Child *child);
-void child_kill(Child *child, int signal);
-/* Waits for the end; 128 + N if signal N ended it. */
-int child_wait(Child *child);
-/* What it has written so far; belongs to `child`, until the next call. */
-const char *child_get_stdout(Child *child);
-const char *child_get_stderr(Child *child);
-/* Kills it if it still runs; fails the test if it left a sanitizer's report. */
-void child_free(Child *child);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Child, child_free)
+/* The same for any program, and as another user unless `uid` is -1. */
+Child *fixture_spawn_program(Fixture *f, const char *const *arguments, uid_t uid);
 
 /* ---- The bus ---- */
 
@@ -150,17 +140,7 @@ void fixture_wait_state(Fixture *f, const char *name, const char *state);
 
 /* ---- Odds and ends ---- */
 
-/*
- * Runs the main context until `check` returns TRUE; fails the test, naming `what` was waited for,
- * after FIXTURE_TIMEOUT.
- */
-typedef gboolean (*FixtureCheck)(gpointer userdata);
-void fixture_wait(const Fixture *f, FixtureCheck check, gpointer userdata, const char *what);
-
 /* A TCP port of 127.0.0.1 that was free a moment ago. */
 guint16 free_port(void);
-
-/* Whether ps(1) would show the process as running. */
-gboolean process_is_alive(pid_t pid);
 
 #endif

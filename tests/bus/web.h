@@ -56,4 +56,17 @@ void upstream_reply(GSocket *socket, const char *body);
 void upstream_free(Upstream *upstream);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Upstream, upstream_free)
 
+/* ---- A request that is under way ---- */
+
+typedef struct Busy Busy;
+
+/* Asks the proxy at `url` for /; returns when `upstream` has the request. */
+Busy *busy_new(const char *url, Upstream *upstream);
+/* Lets the upstream answer; the client must get 200, and then the end of the connection. */
+void busy_finish(Busy *busy);
+/* Waits until the connection ends; the client must not get an answer. */
+void busy_expect_cut(Busy *busy);
+void busy_free(Busy *busy);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Busy, busy_free)
+
 #endif
