@@ -10,6 +10,7 @@
  * hosts may share one address. Nothing is bound here: this fills Config.listens.
  */
 #include "config-commands.h"
+#include "config-ssl.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -151,6 +152,13 @@ static int add_listen(h2o_configurator_command_t *command, h2o_configurator_cont
                                    listen->where);
         return -1;
     }
+    if (listen != NULL && (listen->tls != NULL) != (properties->ssl != NULL)) {
+        h2o_configurator_errprintf(command, properties->node,
+                                   "%s, but %s at %s for the same address",
+                                   properties->ssl != NULL ? "HTTPS" : "HTTP",
+                                   properties->ssl != NULL ? "HTTP" : "HTTPS", listen->where);
+        return -1;
+    }
     if (listen == NULL) {
         if (config->n_listens == LISTEN_MAX) {
             h2o_configurator_errprintf(command, properties->node, "more than %d addresses",
@@ -174,6 +182,8 @@ static int add_listen(h2o_configurator_command_t *command, h2o_configurator_cont
     }
     if (listen->owns_hosts && context->hostconf != NULL)
         h2o_append_to_null_terminated_list((void ***)(void *)&listen->hosts, context->hostconf);
+    if (properties->ssl != NULL)
+        return config_ssl_apply(command, context, properties->ssl, listen);
     return 0;
 }
 
@@ -248,11 +258,6 @@ static int on_listen_one(h2o_configurator_command_t *command, h2o_configurator_c
 
     if (read_properties(command, node, &properties) != 0)
         return -1;
-    if (properties.ssl != NULL) {
-        h2o_configurator_errprintf(command, properties.ssl,
-                                   "`ssl` is not supported by this version of Sluice yet");
-        return -1;
-    }
     if (properties.proxy_protocol != NULL &&
         read_on_off(command, properties.proxy_protocol, &listen.proxy_protocol) != 0)
         return -1;

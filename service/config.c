@@ -10,6 +10,7 @@
 
 #include "config-check.h"
 #include "config-commands.h"
+#include "config-ssl.h"
 #include "log.h"
 #include "slot.h"
 #include "yaml-tree.h"
@@ -123,6 +124,7 @@ static void register_commands(Config *config, const yoml_t *tree)
     config_register_program(config);
     config_register_sluice(config);
     config_register_listen(config);
+    config_register_ssl(config);
     h2o_access_log_register_configurator(global);
     h2o_compress_register_configurator(global);
     h2o_expires_register_configurator(global);
@@ -147,7 +149,8 @@ static void register_commands(Config *config, const yoml_t *tree)
     config_guard_library(config);
 }
 
-static int config_apply(Config *config, yoml_t *tree, const char *name, bool dry_run, Error *error)
+static int config_apply(Config *config, yoml_t *tree, const char *name, const ConfigOwner *owner,
+                        Error *error)
 {
     _cleanup_error_ Error reported = ERROR_INIT;
     size_t i;
@@ -156,7 +159,7 @@ static int config_apply(Config *config, yoml_t *tree, const char *name, bool dry
     register_commands(config, tree);
     applying = config;
     applying_error = &reported;
-    r = h2o_configurator_apply(&config->global, tree, dry_run);
+    r = h2o_configurator_apply(&config->global, tree, owner == NULL);
     applying = NULL;
     applying_error = NULL;
     if (r != 0) {
@@ -171,6 +174,10 @@ static int config_apply(Config *config, yoml_t *tree, const char *name, bool dry
     for (i = 0; i != config->n_listens; ++i)
         if (!config->listens[i].owns_hosts)
             config->listens[i].hosts = config->global.hosts;
+    if (owner != NULL) {
+        config->ticket_keys = ticket_keys_ref(owner->ticket_keys);
+        config_ssl_finish(config, owner->name);
+    }
     /*
      * Zero by default, which means an open() for every request. The cache is emptied after each
      * turn of the event loop, so it never serves a file that is gone.
@@ -181,8 +188,8 @@ static int config_apply(Config *config, yoml_t *tree, const char *name, bool dry
 }
 
 /* Takes what is in `files`. */
-static int config_load(yoml_t *tree, const char *name, FileList *files, bool dry_run, Config **ret,
-                       Error *error)
+static int config_load(yoml_t *tree, const char *name, FileList *files, const ConfigOwner *owner,
+                       Config **ret, Error *error)
 {
     _cleanup_config_ Config *config = calloc(1, sizeof(*config));
     int r;
@@ -197,15 +204,16 @@ static int config_load(yoml_t *tree, const char *name, FileList *files, bool dry
     *files = (FileList){NULL, 0, false};
     config->settings.stop_timeout_usec = CONFIG_STOP_TIMEOUT_DEFAULT;
     config->max_connections = CONFIG_MAX_CONNECTIONS_DEFAULT;
+    config->resumption = TLS_RESUMPTION_DEFAULT;
     h2o_config_init(&config->global);
-    if ((r = config_apply(config, tree, name, dry_run, error)) < 0)
+    if ((r = config_apply(config, tree, name, owner, error)) < 0)
         return r;
     *ret = config;
     config = NULL;
     return 0;
 }
 
-int config_load_file(const char *path, bool dry_run, Config **ret, Error *error)
+int config_load_file(const char *path, const ConfigOwner *owner, Config **ret, Error *error)
 {
     _cleanup_tree_ yoml_t *tree = NULL;
     FileList files = {NULL, 0, false};
@@ -215,10 +223,11 @@ int config_load_file(const char *path, bool dry_run, Config **ret, Error *error)
         file_list_clear(&files);
         return r;
     }
-    return config_load(tree, path, &files, dry_run, ret, error);
+    return config_load(tree, path, &files, owner, ret, error);
 }
 
-int config_load_text(const char *name, const char *text, bool dry_run, Config **ret, Error *error)
+int config_load_text(const char *name, const char *text, const ConfigOwner *owner, Config **ret,
+                     Error *error)
 {
     _cleanup_tree_ yoml_t *tree = NULL;
     FileList none = {NULL, 0, false};
@@ -226,7 +235,7 @@ int config_load_text(const char *name, const char *text, bool dry_run, Config **
 
     if ((r = tree_parse(name, text, strlen(text), &tree, error)) < 0)
         return r;
-    return config_load(tree, name, &none, dry_run, ret, error);
+    return config_load(tree, name, &none, owner, ret, error);
 }
 
 int config_check_file(const char *path, Error *error)
@@ -235,7 +244,7 @@ int config_check_file(const char *path, Error *error)
     size_t i;
     int r;
 
-    if ((r = config_load_file(path, true, &config, error)) < 0)
+    if ((r = config_load_file(path, NULL, &config, error)) < 0)
         return r;
     for (i = 0; i != config->n_warnings; ++i)
         log_warning("%s", config->warnings[i]);
@@ -257,6 +266,7 @@ static void config_free(Config *config)
     for (i = 0; i != config->n_listens; ++i) {
         if (config->listens[i].owns_hosts)
             free(config->listens[i].hosts);
+        tls_free(config->listens[i].tls);
         free(config->listens[i].where);
     }
     free(config->listens);
@@ -265,6 +275,7 @@ static void config_free(Config *config)
     free(config->warnings);
     free(config->server_name);
     free(config->guards);
+    ticket_keys_unref(config->ticket_keys);
     file_list_clear(&config->files);
     config_settings_clear(&config->settings);
     free(config);

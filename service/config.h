@@ -20,6 +20,8 @@
 #include "address.h"
 #include "error.h"
 #include "file-list.h"
+#include "ticket-keys.h"
+#include "tls.h"
 #include "worker.h"
 #include "yoml.h"
 
@@ -44,6 +46,7 @@ typedef struct ConfigListen {
     gid_t group;  /* ditto */
     mode_t mode;  /* Unix socket; (mode_t)-1: leave it */
     int fastopen; /* length of the TCP Fast Open queue; 0: off */
+    Tls *tls;     /* NULL: plain HTTP */
     char *where;  /* FILE:LINE:COLUMN of the command, for messages */
 } ConfigListen;
 
@@ -60,6 +63,8 @@ typedef struct Config {
     unsigned num_threads; /* workers to run on; 0: all */
     int max_connections;
     int fastopen;
+    TlsResumption resumption;
+    TicketKeys *ticket_keys; /* NULL after a dry run */
     bool in_order;     /* it has handlers whose contexts must be made in the order of workers */
     char *server_name; /* what `global.server_name` points to, or NULL */
     char **warnings;   /* for the log, each with FILE:LINE:COLUMN */
@@ -69,14 +74,22 @@ typedef struct Config {
     unsigned level; /* of commands being applied: 1 global, 2 host, 3 path, ... */
 } Config;
 
+/* What a configuration takes from the server it is for. */
+typedef struct ConfigOwner {
+    const char *name;        /* of the server; keeps its TLS sessions apart from others' */
+    TicketKeys *ticket_keys; /* referenced */
+} ConfigOwner;
+
 /*
- * Reads and applies a file. A dry run opens no log and runs no program, and its result is good for
- * nothing but to be freed. Errors: INVALID_CONFIG "FILE:LINE:COLUMN: what is wrong".
+ * Reads and applies a file for `owner`. NULL stands for a dry run: that opens no log and runs no
+ * program, and its result is good for nothing but to be freed. Errors: INVALID_CONFIG
+ * "FILE:LINE:COLUMN: what is wrong".
  */
-int config_load_file(const char *path, bool dry_run, Config **ret, Error *error);
+int config_load_file(const char *path, const ConfigOwner *owner, Config **ret, Error *error);
 
 /* Applies a text; messages call it `name`. `!file` is refused, for the text may be a stranger's. */
-int config_load_text(const char *name, const char *text, bool dry_run, Config **ret, Error *error);
+int config_load_text(const char *name, const char *text, const ConfigOwner *owner, Config **ret,
+                     Error *error);
 
 Config *config_ref(Config *config);
 

@@ -232,6 +232,8 @@ static int slot_new(Slot **ret, Generation *generation, unsigned index, Worker *
         slot->accepts[i].fd = -1;
         slot->accepts[i].slot = slot;
         slot->accepts[i].super.hosts = config->listens[i].hosts;
+        if (config->listens[i].tls != NULL)
+            slot->accepts[i].super.ssl_ctx = tls_get_context(config->listens[i].tls);
         slot->accepts[i].super.expect_proxy_line = config->listens[i].proxy_protocol;
     }
     return open_descriptors(slot, generation->listeners);
@@ -254,7 +256,7 @@ static int generation_init(Generation *generation, Listener *const *listeners, P
         return -ENOMEM;
     for (j = 0; j != config->n_listens; ++j) {
         generation->listeners[generation->n_listeners++] = listener_ref(listeners[j]);
-        r = strv_take(&generation->urls, address_to_url(&listeners[j]->bound, false));
+        r = strv_take(&generation->urls, address_to_url(&listeners[j]->bound, config->listens[j].tls != NULL));
         if (r < 0)
             return r;
     }

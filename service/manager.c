@@ -229,7 +229,7 @@ int manager_check_config(Manager *manager, const char *text, Error *error)
 {
     _cleanup_config_ Config *config = NULL;
 
-    return config_load_text("config", text, true, &config, error);
+    return config_load_text("config", text, NULL, &config, error);
 }
 
 /* ---- What the servers say ---- */

@@ -57,6 +57,7 @@ struct Server {
     WaiterList reload_next; /* came later: the file may have changed since */
 
     Counters *counters; /* one per worker */
+    TicketKeys *ticket_keys;
 };
 
 static void begin_reload(Server *server);
@@ -404,11 +405,15 @@ static int make_generation(Server *server, bool fresh, Generation **ret, Error *
     static const GenerationCallbacks callbacks = {
         .on_ready = on_ready, .on_quiet = on_quiet, .on_gone = on_gone};
     GenerationCallbacks mine = callbacks;
+    ConfigOwner owner;
     Config *config = NULL;
     Listener **listeners = NULL;
     size_t i, n;
     int r;
 
+    if (server->ticket_keys == NULL && (server->ticket_keys = ticket_keys_new()) == NULL)
+        return error_set(error, ERROR_FAILED, "no random bytes for TLS session tickets");
+    owner = (ConfigOwner){server->name, server->ticket_keys};
     if (server->counters == NULL) {
         size_t size = pool_get_size(manager_get_pool(server->manager)) * sizeof(Counters);
         if ((server->counters = aligned_alloc(sizeof(Counters), size)) == NULL)
@@ -417,7 +422,7 @@ static int make_generation(Server *server, bool fresh, Generation **ret, Error *
     }
     if (!fresh && server->config != NULL && file_list_is_current(&server->config->files))
         config = config_ref(server->config);
-    else if ((r = config_load_file(server->config_file, false, &config, error)) < 0)
+    else if ((r = config_load_file(server->config_file, &owner, &config, error)) < 0)
         return r;
     n = config->n_listens;
     if ((listeners = calloc(n, sizeof(*listeners))) == NULL)
@@ -595,6 +600,7 @@ Server *server_free(Server *server)
     free(server->error);
     free(server->retired);
     free(server->counters);
+    ticket_keys_unref(server->ticket_keys);
     free(server);
     return NULL;
 }
