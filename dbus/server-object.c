@@ -205,6 +205,7 @@ static int append_counters(sd_bus_message *m, const Server *server,
     static const char *const responses[] = {
         NULL, "responses-1xx", "responses-2xx", "responses-3xx", "responses-4xx", "responses-5xx"};
     const char *error = server_get_error(server);
+    char *const *warnings = server_get_warnings(server);
     int r;
 
     r = append_entry_u32(m, "connections", statistics->connections);
@@ -222,6 +223,8 @@ static int append_counters(sd_bus_message *m, const Server *server,
         r = append_entry_u32(m, "generation", server_get_generation(server));
     if (r >= 0 && error[0] != '\0')
         r = append_entry_text(m, "error", error);
+    if (r >= 0 && warnings[0] != NULL)
+        r = append_entry_texts(m, "warnings", warnings);
     return r;
 }
 

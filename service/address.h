@@ -38,6 +38,9 @@ char *address_to_url(const Address *address, bool tls);
 
 bool address_equal(const Address *a, const Address *b);
 
+/* True if both cannot be listened on at once: the same, or the same port and one is for all. */
+bool address_overlaps(const Address *a, const Address *b);
+
 /* The TCP port in host order; 0 for a Unix socket. */
 uint16_t address_get_port(const Address *address);
 

@@ -30,6 +30,8 @@ Configurator *configurator_new(Config *config);
 
 void config_register_listen(Config *config);  /* listen */
 void config_register_program(Config *config); /* num-threads, max-connections, user, ... */
+void config_register_log(Config *config);     /* access-log, on top of the library's */
+void config_register_status(Config *config);  /* no command: what h2o's program adds to `status` */
 void config_register_sluice(Config *config);  /* sluice.* */
 
 /* Adds checks to commands of the library that it lacks; call once all its commands are defined. */

@@ -19,7 +19,6 @@ enum {
     GUARD_HOSTS,
     GUARD_PATHS,
     GUARD_SERVER_NAME,
-    GUARD_ACCESS_LOG,
     GUARD_FASTCGI_SPAWN,
     GUARD_CA_FILE,
     GUARD_STATUS,
@@ -119,7 +118,7 @@ static int on_server_name(h2o_configurator_command_t *command, h2o_configurator_
 }
 
 /*
- * What these commands open or run is theirs as long as the configuration lives, so that it cannot
+ * What these commands read or run is theirs as long as the configuration lives, so that it cannot
  * be made once and used for two starts.
  */
 static int once(h2o_configurator_command_t *command, h2o_configurator_context_t *context,
@@ -127,12 +126,6 @@ static int once(h2o_configurator_command_t *command, h2o_configurator_context_t 
 {
     applying_config(context)->files.incomplete = true;
     return applying_config(context)->guards->command[guard](command, context, node);
-}
-
-static int on_access_log(h2o_configurator_command_t *command, h2o_configurator_context_t *context,
-                         yoml_t *node)
-{
-    return once(command, context, node, GUARD_ACCESS_LOG);
 }
 
 static int on_fastcgi_spawn(h2o_configurator_command_t *command,
@@ -178,7 +171,6 @@ void config_guard_library(Config *config)
         [GUARD_DIR] = {"file.dir", on_dir},       [GUARD_FILE] = {"file.file", on_file},
         [GUARD_HOSTS] = {"hosts", on_hosts},      [GUARD_PATHS] = {"paths", on_paths},
         [GUARD_SERVER_NAME] = {"server-name", on_server_name},
-        [GUARD_ACCESS_LOG] = {"access-log", on_access_log},
         [GUARD_FASTCGI_SPAWN] = {"fastcgi.spawn", on_fastcgi_spawn},
         [GUARD_STATUS] = {"status", on_status},
         [GUARD_CA_FILE] = {"proxy.ssl.cafile", on_ca_file},

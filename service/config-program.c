@@ -6,9 +6,12 @@
  */
 #include "config-commands.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NAME_RESOLUTION_THREADS_MAX 64
 #define FASTOPEN_QUEUE_MAX 65535
@@ -76,6 +79,46 @@ static int on_name_resolution_threads(h2o_configurator_command_t *command,
     return 0;
 }
 
+/* Where bodies too large for memory go. One place for the whole process: the first one stays. */
+static int on_temp_buffer_path(h2o_configurator_command_t *command,
+                               h2o_configurator_context_t *context, yoml_t *node)
+{
+    char *template = h2o_socket_buffer_mmap_settings.fn_template;
+    const char *file = strrchr(template, '/');
+    char path[sizeof(h2o_socket_buffer_mmap_settings.fn_template)];
+    static bool set; /* main thread */
+
+    if (snprintf(path, sizeof(path), "%s%s", node->data.scalar, file) >= (int)sizeof(path)) {
+        h2o_configurator_errprintf(command, node, "the path is too long");
+        return -1;
+    }
+    if (access(node->data.scalar, W_OK | X_OK) != 0) {
+        h2o_configurator_errprintf(command, node, "cannot write to `%s`: %s", node->data.scalar,
+                                   strerror(errno));
+        return -1;
+    }
+    if (context->dry_run || strcmp(template, path) == 0)
+        return 0;
+    if (set) {
+        config_warn(command_config(command), node,
+                    "temp-buffer-path: ignored, another server has set `%.*s`",
+                    (int)(file - template), template);
+        return 0;
+    }
+    set = true;
+    strcpy(template, path);
+    return 0;
+}
+
+static int on_mruby(h2o_configurator_command_t *command, h2o_configurator_context_t *context,
+                    yoml_t *node)
+{
+    h2o_configurator_errprintf(command, node,
+                               "mruby is not part of Sluice; put an application server behind "
+                               "`proxy.reverse.url` or `fastcgi.connect` instead");
+    return -1;
+}
+
 static int on_ignored(h2o_configurator_command_t *command, h2o_configurator_context_t *context,
                       yoml_t *node)
 {
@@ -91,8 +134,9 @@ void config_register_program(Config *config)
                                           "error-log",
                                           "crash-handler",
                                           "crash-handler.wait-pipe-close",
-                                          "num-ocsp-updaters",
-                                          "temp-buffer-path"};
+                                          "num-ocsp-updaters"};
+    static const char *const mruby[] = {"mruby.handler", "mruby.handler-file",
+                                        "mruby.handler_path"};
     h2o_configurator_t *c = &configurator_new(config)->super;
     size_t i;
 
@@ -103,6 +147,11 @@ void config_register_program(Config *config)
                                     on_tcp_fastopen);
     h2o_configurator_define_command(c, "num-name-resolution-threads", H2O_CONFIGURATOR_FLAG_GLOBAL,
                                     on_name_resolution_threads);
+    h2o_configurator_define_command(
+        c, "temp-buffer-path", H2O_CONFIGURATOR_FLAG_GLOBAL | H2O_CONFIGURATOR_FLAG_EXPECT_SCALAR,
+        on_temp_buffer_path);
+    for (i = 0; i != sizeof(mruby) / sizeof(mruby[0]); ++i)
+        h2o_configurator_define_command(c, mruby[i], H2O_CONFIGURATOR_FLAG_ALL_LEVELS, on_mruby);
     for (i = 0; i != sizeof(ignored) / sizeof(ignored[0]); ++i)
         h2o_configurator_define_command(
             c, ignored[i], H2O_CONFIGURATOR_FLAG_GLOBAL | H2O_CONFIGURATOR_FLAG_EXPECT_SCALAR,

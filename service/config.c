@@ -13,6 +13,7 @@
 #include "config-ssl.h"
 #include "log.h"
 #include "slot.h"
+#include "strv.h"
 #include "yaml-tree.h"
 
 /*
@@ -22,7 +23,6 @@
  * thread-local pointer, set only while config_apply() runs.
  */
 static _Thread_local Config *applying;
-static _Thread_local Error *applying_error;
 
 __attribute__((visibility("default"))) void
 h2o_configurator_errprintf(h2o_configurator_command_t *command, yoml_t *node, const char *reason,
@@ -41,12 +41,12 @@ h2o_configurator_errprintf(h2o_configurator_command_t *command, yoml_t *node, co
     for (length = strlen(what); length != 0 && what[length - 1] == '\n'; --length)
         what[length - 1] = '\0';
     /* If there was a message before, the library went on after it: it was only a warning. */
-    if (applying_error->code != ERROR_NONE)
-        config_warn(applying, NULL, "%s", applying_error->message);
+    if (applying->reported->code != ERROR_NONE)
+        config_warn(applying, NULL, "%s", applying->reported->message);
     if (command != NULL)
-        tree_error(applying_error, node, "%s: %s", command->name, what);
+        tree_error(applying->reported, node, "%s: %s", command->name, what);
     else
-        tree_error(applying_error, node, "%s", what);
+        tree_error(applying->reported, node, "%s", what);
 out:
     free(what);
 }
@@ -54,7 +54,7 @@ out:
 void config_warn(Config *config, const yoml_t *node, const char *format, ...)
 {
     Error error = ERROR_INIT;
-    char *what = NULL, **grown;
+    char *what = NULL;
     va_list args;
 
     va_start(args, format);
@@ -66,13 +66,7 @@ void config_warn(Config *config, const yoml_t *node, const char *format, ...)
         free(what);
         what = error.message;
     }
-    grown = realloc(config->warnings, (config->n_warnings + 1) * sizeof(*grown));
-    if (what == NULL || grown == NULL) {
-        free(what);
-        return;
-    }
-    config->warnings = grown;
-    config->warnings[config->n_warnings++] = what;
+    strv_take(&config->warnings, what);
 }
 
 Configurator *configurator_new(Config *config)
@@ -146,6 +140,8 @@ static void register_commands(Config *config, const yoml_t *tree)
     h2o_redirect_register_configurator(global);
     h2o_status_register_configurator(global);
     h2o_http2_debug_state_register_configurator(global);
+    config_register_log(config);
+    config_register_status(config);
     config_guard_library(config);
 }
 
@@ -156,12 +152,14 @@ static int config_apply(Config *config, yoml_t *tree, const char *name, const Co
     size_t i;
     int r;
 
+    config->reported = &reported;
+    if (owner != NULL)
+        config->owner = *owner;
     register_commands(config, tree);
     applying = config;
-    applying_error = &reported;
     r = h2o_configurator_apply(&config->global, tree, owner == NULL);
     applying = NULL;
-    applying_error = NULL;
+    config->reported = NULL;
     if (r != 0) {
         config_guard_unwind(config);
         if (reported.code == ERROR_NONE)
@@ -246,7 +244,7 @@ int config_check_file(const char *path, Error *error)
 
     if ((r = config_load_file(path, NULL, &config, error)) < 0)
         return r;
-    for (i = 0; i != config->n_warnings; ++i)
+    for (i = 0; i != strv_length(config->warnings); ++i)
         log_warning("%s", config->warnings[i]);
     return 0;
 }
@@ -258,7 +256,10 @@ static void config_free(Config *config)
     if (config->global.hosts != NULL) {
         config_guard_forget(config);
         h2o_config_dispose(&config->global);
-        free(config->global.statuses.entries); /* the library does not */
+        /* The library frees neither the list nor the name that config_register_status() gave it. */
+        if (config->global.statuses.size != 0)
+            free(config->global.statuses.entries[0].name.base);
+        free(config->global.statuses.entries);
     }
     /* The library makes one for every configuration with a proxy and leaves it behind. */
     if (config->global.proxy.ssl_ctx != NULL)
@@ -270,9 +271,7 @@ static void config_free(Config *config)
         free(config->listens[i].where);
     }
     free(config->listens);
-    for (i = 0; i != config->n_warnings; ++i)
-        free(config->warnings[i]);
-    free(config->warnings);
+    strv_free(config->warnings);
     free(config->server_name);
     free(config->guards);
     ticket_keys_unref(config->ticket_keys);

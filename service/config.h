@@ -20,6 +20,7 @@
 #include "address.h"
 #include "error.h"
 #include "file-list.h"
+#include "journal.h"
 #include "ticket-keys.h"
 #include "tls.h"
 #include "worker.h"
@@ -50,6 +51,13 @@ typedef struct ConfigListen {
     char *where;  /* FILE:LINE:COLUMN of the command, for messages */
 } ConfigListen;
 
+/* What a configuration takes from the server it is for. */
+typedef struct ConfigOwner {
+    const char *name;        /* of the server; keeps its TLS sessions apart from others' */
+    TicketKeys *ticket_keys; /* referenced */
+    JournalSend journal;     /* for `access-log: journal` */
+} ConfigOwner;
+
 typedef struct ConfigGuard ConfigGuard;
 
 typedef struct Config {
@@ -67,18 +75,16 @@ typedef struct Config {
     TicketKeys *ticket_keys; /* NULL after a dry run */
     bool in_order;     /* it has handlers whose contexts must be made in the order of workers */
     char *server_name; /* what `global.server_name` points to, or NULL */
-    char **warnings;   /* for the log, each with FILE:LINE:COLUMN */
-    size_t n_warnings;
+    char **warnings;   /* for the log and Status, each with FILE:LINE:COLUMN; or NULL */
     ConfigGuard *guards; /* see config-guard.c */
     WorkerMessage free_message;
+
+    /* While it is applied: */
+    ConfigOwner owner; /* of a dry run nobody */
+    Error *reported;   /* the last thing that the library found wrong */
+    h2o_configurator_t *log_configurator;
     unsigned level; /* of commands being applied: 1 global, 2 host, 3 path, ... */
 } Config;
-
-/* What a configuration takes from the server it is for. */
-typedef struct ConfigOwner {
-    const char *name;        /* of the server; keeps its TLS sessions apart from others' */
-    TicketKeys *ticket_keys; /* referenced */
-} ConfigOwner;
 
 /*
  * Reads and applies a file for `owner`. NULL stands for a dry run: that opens no log and runs no

@@ -55,6 +55,7 @@ void connection_add(Slot *slot, h2o_socket_t *socket)
     ++slot->n_connections;
     counter_add(&slot->counters->accepted, 1);
     __atomic_fetch_add(&slot->shared->n_connections, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&slot->shared->n_accepted, 1, __ATOMIC_RELAXED);
     socket->on_close.cb = on_close;
     socket->on_close.data = connection;
 }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "slot.h"
@@ -286,6 +287,8 @@ int generation_new(Generation **ret, unsigned id, Config *config, Listener *cons
     generation->callbacks = *callbacks;
     generation->shared = (SlotShared){
         .config = config_ref(config),
+        .generation = id,
+        .started_at = time(NULL),
         .max_connections = config->max_connections,
         .ready.run = on_ready,
         .quiet.run = on_quiet,

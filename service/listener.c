@@ -66,6 +66,19 @@ static int take_over_path(const struct sockaddr_un *un)
     return unlink(un->sun_path) < 0 ? -errno : 0;
 }
 
+int listener_adapt(Listener *listener, const ConfigListen *config, Error *error)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)&listener->wanted.sa;
+
+    if (un->sun_family != AF_UNIX)
+        return 0;
+    if (config->owner != (uid_t)-1 && chown(un->sun_path, config->owner, config->group) < 0)
+        return listen_error(config, errno, "cannot set its owner", error);
+    if (config->mode != (mode_t)-1 && chmod(un->sun_path, config->mode) < 0)
+        return listen_error(config, errno, "cannot set its permission", error);
+    return 0;
+}
+
 static int bind_unix(Listener *listener, const ConfigListen *config, Error *error)
 {
     const struct sockaddr_un *un = (const struct sockaddr_un *)&config->address.sa;
@@ -88,11 +101,7 @@ static int bind_unix(Listener *listener, const ConfigListen *config, Error *erro
         listener->device = st.st_dev;
         listener->inode = st.st_ino;
     }
-    if (config->owner != (uid_t)-1 && chown(un->sun_path, config->owner, config->group) < 0)
-        return listen_error(config, errno, "cannot set its owner", error);
-    if (config->mode != (mode_t)-1 && chmod(un->sun_path, config->mode) < 0)
-        return listen_error(config, errno, "cannot set its permission", error);
-    return 0;
+    return listener_adapt(listener, config, error);
 }
 
 static int listener_open(Listener *listener, const ConfigListen *config, Error *error)

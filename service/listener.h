@@ -27,6 +27,9 @@ typedef struct Listener {
  */
 int listener_new(Listener **ret, const ConfigListen *config, Error *error);
 
+/* Makes owner and permission of a listener that stays what its new configuration says. */
+int listener_adapt(Listener *listener, const ConfigListen *config, Error *error);
+
 Listener *listener_ref(Listener *listener);
 
 /* Closes the socket with the last reference. Accepts NULL, returns NULL. */

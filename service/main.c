@@ -16,6 +16,7 @@
 
 #include "bus.h"
 #include "config-check.h"
+#include "journal-send.h"
 #include "log.h"
 #include "manager.h"
 #include "notify.h"
@@ -184,11 +185,14 @@ static int add_signals(Daemon *daemon)
         int signal;
         sd_event_signal_handler_t handler;
     } handlers[] = {{SIGTERM, on_terminate}, {SIGINT, on_terminate}, {SIGHUP, on_hangup}};
+    static const struct sigaction no_zombies = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
     sigset_t set;
     size_t i;
     int r;
 
     signal(SIGPIPE, SIG_IGN);
+    /* Loggers that a configuration starts (`access-log: "|..."`) are nobody's to wait for. */
+    sigaction(SIGCHLD, &no_zombies, NULL);
     sigemptyset(&set);
     for (i = 0; i != sizeof(handlers) / sizeof(handlers[0]); ++i)
         sigaddset(&set, handlers[i].signal);
@@ -215,6 +219,7 @@ static int daemon_init(Daemon *daemon, Error *error)
     ManagerOptions manager_options = {
         .config_dirs = daemon->options.config_dirs,
         .n_threads = daemon->options.n_threads,
+        .journal = journal_send,
     };
     BusOptions bus_options = {
         .scope = daemon->options.user ? BUS_SCOPE_USER : BUS_SCOPE_SYSTEM,

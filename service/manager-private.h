@@ -11,6 +11,7 @@ struct Manager {
     MainQueue *queue;
     Pool *pool;
     char **config_dirs;
+    JournalSend journal;
     ManagerObserver observer;
     uint64_t since; /* usec, CLOCK_REALTIME */
 

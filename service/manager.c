@@ -52,6 +52,7 @@ int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options, E
     h2o_srand();
     clock_gettime(CLOCK_REALTIME, &now);
     manager->since = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    manager->journal = options->journal;
     manager->event = sd_event_ref(event);
     if ((r = strv_extend(&manager->config_dirs, options->config_dirs)) >= 0 &&
         (r = mainqueue_new(&manager->queue, event)) >= 0 &&
@@ -242,6 +243,16 @@ sd_event *manager_get_event(Manager *manager)
 Pool *manager_get_pool(Manager *manager)
 {
     return manager->pool;
+}
+
+static int send_nowhere(const struct iovec *fields, int n)
+{
+    return 0;
+}
+
+JournalSend manager_get_journal(Manager *manager)
+{
+    return manager->journal != NULL ? manager->journal : send_nowhere;
 }
 
 const char *manager_find_holder(Manager *manager, const Server *except, const Address *address)

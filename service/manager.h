@@ -12,6 +12,7 @@
 #include <systemd/sd-event.h>
 
 #include "error.h"
+#include "journal.h"
 #include "server.h"
 
 #define SLUICE_NAME_MAX 64 /* characters in a server's name */
@@ -19,6 +20,7 @@
 typedef struct ManagerOptions {
     char *const *config_dirs; /* NULL-terminated; servers/NAME.conf below them, first found wins */
     unsigned n_threads;       /* 0: one per CPU the process may run on */
+    JournalSend journal;      /* for access logs; NULL: they go nowhere */
 } ManagerOptions;
 
 /* Every member may be NULL. The observer must not call back into the server it is told about. */

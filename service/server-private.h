@@ -31,12 +31,13 @@ bool server_is_current(const Server *server);
 
 const ConfigSettings *server_get_settings(const Server *server);
 
-/* True if the server accepts, or still drains, on this address. */
+/* True if the server's sockets, draining ones included, are in the way of this address. */
 bool server_holds_address(const Server *server, const Address *address);
 
 /* Manager to servers. */
 sd_event *manager_get_event(Manager *manager);
 Pool *manager_get_pool(Manager *manager);
+JournalSend manager_get_journal(Manager *manager); /* never NULL */
 /* The name of another server that holds `address`, or NULL. */
 const char *manager_find_holder(Manager *manager, const Server *except, const Address *address);
 void manager_on_state_changed(Manager *manager, Server *server, const ServerTransition *transition);

@@ -356,6 +356,7 @@ static int open_listeners(Server *server, const Config *config, Listener **liste
             /* Two entries with port 0 must not share one socket. */
             listeners[n]->taken = true;
             listener_ref(listeners[n]);
+            r = listener_adapt(listeners[n], listen, error);
             continue;
         }
         if ((r = listener_new(&listeners[n], listen, error)) < 0) {
@@ -380,7 +381,7 @@ static void log_warnings(const Server *server, const Config *config)
 {
     size_t i;
 
-    for (i = 0; i != config->n_warnings; ++i)
+    for (i = 0; i != strv_length(config->warnings); ++i)
         log_warning("server '%s': %s", server->name, config->warnings[i]);
 }
 
@@ -413,7 +414,8 @@ static int make_generation(Server *server, bool fresh, Generation **ret, Error *
 
     if (server->ticket_keys == NULL && (server->ticket_keys = ticket_keys_new()) == NULL)
         return error_set(error, ERROR_FAILED, "no random bytes for TLS session tickets");
-    owner = (ConfigOwner){server->name, server->ticket_keys};
+    owner = (ConfigOwner){server->name, server->ticket_keys,
+                          manager_get_journal(server->manager)};
     if (server->counters == NULL) {
         size_t size = pool_get_size(manager_get_pool(server->manager)) * sizeof(Counters);
         if ((server->counters = aligned_alloc(sizeof(Counters), size)) == NULL)
@@ -647,7 +649,7 @@ bool server_holds_address(const Server *server, const Address *address)
                                        : i == 1 ? server->incoming
                                                 : server->retired[i - 2];
         for (j = 0; generation != NULL && j != generation_get_n_listeners(generation); ++j)
-            if (address_equal(&generation_get_listener(generation, j)->bound, address))
+            if (address_overlaps(&generation_get_listener(generation, j)->bound, address))
                 return true;
     }
     return false;
@@ -704,6 +706,11 @@ const char *server_get_owner(const Server *server)
 const char *server_get_error(const Server *server)
 {
     return server->error != NULL ? server->error : "";
+}
+
+char *const *server_get_warnings(const Server *server)
+{
+    return strv_or_empty(server->config != NULL ? server->config->warnings : NULL);
 }
 
 const ConfigSettings *server_get_settings(const Server *server)

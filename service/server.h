@@ -112,6 +112,8 @@ uint64_t server_get_state_change_timestamp(const Server *server); /* usec, CLOCK
 uint32_t server_get_generation(const Server *server);             /* 0 before the first start */
 const char *server_get_owner(const Server *server);               /* never NULL */
 const char *server_get_error(const Server *server); /* of the last failure or failed reload, or "" */
+/* Of the configuration last used, an expired certificate say; NULL-terminated, never NULL. */
+char *const *server_get_warnings(const Server *server);
 
 /* Counters, summed over the workers and over all generations since the daemon started. */
 typedef struct ServerStatistics {

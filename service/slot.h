@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <h2o.h>
 
@@ -30,6 +31,9 @@ typedef struct SlotAccept {
 /* Shared by the slots of a generation. */
 typedef struct SlotShared {
     Config *config;
+    unsigned generation; /* its number */
+    time_t started_at;   /* CLOCK_REALTIME */
+    uint64_t n_accepted; /* atomic */
     int max_connections;
     int n_connections; /* atomic; for max-connections */
     /* Atomic: slots that have not said so yet. The last one tells the main thread for all. */
