@@ -145,6 +145,9 @@ static int on_status(h2o_configurator_command_t *command, h2o_configurator_conte
 static int on_ca_file(h2o_configurator_command_t *command, h2o_configurator_context_t *context,
                       yoml_t *node)
 {
+    /* A FIFO would hold up the whole service. */
+    if (guard_stat(command, context, node, S_IFREG, "regular file") != 0)
+        return -1;
     return once(command, context, node, GUARD_CA_FILE);
 }
 

@@ -47,10 +47,6 @@ static int add_journal(h2o_configurator_command_t *command, h2o_configurator_con
     ssize_t escaping = 0;
     JournalLog *log;
 
-    if (format != NULL && format->type != YOML_TYPE_SCALAR) {
-        h2o_configurator_errprintf(command, format, "`format` must be a single value");
-        return -1;
-    }
     if (escape != NULL &&
         (escaping = h2o_configurator_get_one_of(command, escape, "apache,json")) == -1)
         return -1;
@@ -77,6 +73,10 @@ static int check_path(h2o_configurator_command_t *command, yoml_t *node)
     char *copy;
     int r;
 
+    if (path[0] == '\0') {
+        h2o_configurator_errprintf(command, node, "the path is empty");
+        return -1;
+    }
     if (path[0] == '|')
         return 0;
     if (stat(path, &st) == 0) {
@@ -104,13 +104,35 @@ static int check_path(h2o_configurator_command_t *command, yoml_t *node)
     return -1;
 }
 
+/* Of a format the library tells what is wrong on standard error only, and not in a dry run. */
+static int check_format(h2o_configurator_command_t *command, yoml_t *node)
+{
+    char why[256] = "";
+    h2o_logconf_t *compiled;
+
+    if (node->type != YOML_TYPE_SCALAR) {
+        h2o_configurator_errprintf(command, node, "`format` must be a single value");
+        return -1;
+    }
+    if ((compiled = h2o_logconf_compile(node->data.scalar, H2O_LOGCONF_ESCAPE_APACHE, why)) ==
+        NULL) {
+        h2o_configurator_errprintf(command, node, "%s", why);
+        return -1;
+    }
+    h2o_logconf_dispose(compiled);
+    return 0;
+}
+
 static int on_access_log(h2o_configurator_command_t *command, h2o_configurator_context_t *context,
                          yoml_t *node)
 {
     Config *config = applying_config(context);
     yoml_t *path = node->type == YOML_TYPE_SCALAR ? node : tree_get(node, "path");
+    yoml_t *format = tree_get(node, "format");
     Error *reported = config->reported;
 
+    if (format != NULL && check_format(command, format) != 0)
+        return -1;
     if (path != NULL && path->type == YOML_TYPE_SCALAR) {
         if (strcmp(path->data.scalar, "journal") == 0)
             return add_journal(command, context, node);
@@ -123,7 +145,7 @@ static int on_access_log(h2o_configurator_command_t *command, h2o_configurator_c
         return 0;
     /* The library says some of its reasons on standard error only. */
     if (reported->code == ERROR_NONE)
-        h2o_configurator_errprintf(command, node, "cannot open the log, or its format is wrong");
+        h2o_configurator_errprintf(command, node, "cannot open the log");
     return -1;
 }
 

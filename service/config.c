@@ -81,7 +81,8 @@ Configurator *configurator_new(Config *config)
 /* True if a key of the tree begins with one of the words after which h2o may act as a client. */
 static bool needs_proxy(const yoml_t *node)
 {
-    static const char *const words[] = {"proxy", "reproxy", "redirect", "fastcgi", NULL};
+    static const char *const words[] = {"proxy",   "reproxy",   "redirect",
+                                        "fastcgi", "error-doc", NULL};
     size_t i, j;
 
     if (node->type == YOML_TYPE_SEQUENCE) {

@@ -8,6 +8,7 @@
  * drain the servers first.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +180,15 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
     return 0;
 }
 
+/* What a configuration runs, a logger say, gets its signals as any program does. */
+static void unblock_signals(void)
+{
+    sigset_t none;
+
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 static int add_signals(Daemon *daemon)
 {
     static const struct {
@@ -197,6 +207,7 @@ static int add_signals(Daemon *daemon)
     for (i = 0; i != sizeof(handlers) / sizeof(handlers[0]); ++i)
         sigaddset(&set, handlers[i].signal);
     sigprocmask(SIG_BLOCK, &set, NULL);
+    pthread_atfork(NULL, NULL, unblock_signals);
     for (i = 0; i != sizeof(handlers) / sizeof(handlers[0]); ++i)
         if ((r = sd_event_add_signal(daemon->event, NULL, handlers[i].signal, handlers[i].handler,
                                      daemon)) < 0)
