@@ -195,25 +195,25 @@ void config_guard_library(Config *config)
 }
 
 /*
- * When a command fails the library returns without leaving the levels it has entered. What that
- * loses is small, but for the proxy's TLS client contexts with their store of certificates: leave
- * the levels of that one configurator by hand. It only asks whether a level is global or not.
+ * When a command fails the library returns without leaving the levels it has entered, and loses what
+ * its configurators hold for them, the TLS client contexts of the proxy first of all. So leave them
+ * here. The configurators ask of a level only whether it is global or of a host.
  */
 void config_guard_unwind(Config *config)
 {
-    h2o_configurator_command_t *command =
-        h2o_configurator_get_command(&config->global, "proxy.reverse.url");
+    h2o_linklist_t *node, *anchor = &config->global.configurators;
     h2o_hostconf_t some_host;
-    h2o_configurator_context_t context = {.globalconf = &config->global, .hostconf = &some_host};
+    h2o_configurator_context_t context = {.globalconf = &config->global};
 
-    if (command == NULL)
-        return;
-    for (; config->level > 1; --config->level)
-        command->configurator->exit(command->configurator, &context, NULL);
-    context.hostconf = NULL;
-    if (config->level == 1)
-        command->configurator->exit(command->configurator, &context, NULL);
-    config->level = 0;
+    while (config->level != 0) {
+        context.hostconf = config->level > 1 ? &some_host : NULL;
+        for (node = anchor->next; node != anchor; node = node->next) {
+            h2o_configurator_t *configurator =
+                H2O_STRUCT_FROM_MEMBER(h2o_configurator_t, _link, node);
+            if (configurator->exit != NULL)
+                configurator->exit(configurator, &context, NULL);
+        }
+    }
 }
 
 /* The names of the commands made by h2o_configurator_define_headers_commands() are copies. */

@@ -283,24 +283,10 @@ static int on_listen(h2o_configurator_command_t *command, h2o_configurator_conte
     return 0;
 }
 
-static int on_exit_level(h2o_configurator_t *configurator, h2o_configurator_context_t *context,
-                         yoml_t *node)
-{
-    const Config *config = ((Configurator *)configurator)->config;
-
-    if (context->hostconf != NULL && context->pathconf == NULL && config->n_listens == 0) {
-        h2o_configurator_errprintf(
-            NULL, node, "`listen` is missing: neither the configuration nor this host has one");
-        return -1;
-    }
-    return 0;
-}
-
 void config_register_listen(Config *config)
 {
     Configurator *configurator = configurator_new(config);
 
-    configurator->super.exit = on_exit_level;
     h2o_configurator_define_command(&configurator->super, "listen",
                                     H2O_CONFIGURATOR_FLAG_GLOBAL | H2O_CONFIGURATOR_FLAG_HOST,
                                     on_listen);

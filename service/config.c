@@ -25,8 +25,7 @@
 static _Thread_local Config *applying;
 
 __attribute__((visibility("default"))) void
-h2o_configurator_errprintf(h2o_configurator_command_t *command, yoml_t *node, const char *reason,
-                           ...)
+h2o_configurator_errprintf(h2o_configurator_command_t *cmd, yoml_t *node, const char *reason, ...)
 {
     char *what = NULL;
     va_list args;
@@ -43,8 +42,8 @@ h2o_configurator_errprintf(h2o_configurator_command_t *command, yoml_t *node, co
     /* If there was a message before, the library went on after it: it was only a warning. */
     if (applying->reported->code != ERROR_NONE)
         config_warn(applying, NULL, "%s", applying->reported->message);
-    if (command != NULL)
-        tree_error(applying->reported, node, "%s: %s", command->name, what);
+    if (cmd != NULL)
+        tree_error(applying->reported, node, "%s: %s", cmd->name, what);
     else
         tree_error(applying->reported, node, "%s", what);
 out:
@@ -168,6 +167,8 @@ static int config_apply(Config *config, yoml_t *tree, const char *name, const Co
                              "%s:1:1: a command was refused without a reason", name);
         return error_copy(error, &reported);
     }
+    if (config->n_listens == 0)
+        return tree_error(error, tree, "`listen` is missing, in the configuration and in its hosts");
     if (reported.code != ERROR_NONE)
         config_warn(config, NULL, "%s", reported.message);
     for (i = 0; i != config->n_listens; ++i)
@@ -296,7 +297,7 @@ Config *config_unref(Config *config, Worker *first_worker)
 {
     if (config == NULL || --config->n_refs != 0)
         return NULL;
-    if (config->used && worker_is_running(first_worker)) {
+    if (config->used) {
         config->free_message.run = on_free;
         worker_send(first_worker, &config->free_message);
     } else {

@@ -77,8 +77,9 @@ Manager *manager_free(Manager *manager)
     if (manager == NULL)
         return NULL;
     manager->observer = (ManagerObserver){NULL};
+    /* Generations first, then the configurations they shared, then the threads that free these. */
     if (manager->pool != NULL)
-        pool_stop(manager->pool);
+        pool_wait(manager->pool);
     for (i = 0; i != manager->n_servers; ++i)
         server_free(manager->servers[i]);
     on_doomed(NULL, manager);

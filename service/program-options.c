@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "strv.h"
 #include "version.h"
@@ -77,6 +78,21 @@ static int add_dir(char ***dirs, const char *format, const char *base)
     return strv_take(dirs, dir);
 }
 
+/* The directory is shown to others, who may have another working directory. */
+static int add_given_dir(char ***dirs, const char *given)
+{
+    char *here, *dir = NULL;
+    int r;
+
+    if (given[0] == '/')
+        return add_dir(dirs, "%s", given);
+    if ((here = getcwd(NULL, 0)) == NULL)
+        return -errno;
+    r = asprintf(&dir, "%s/%s", here, given) < 0 ? -ENOMEM : strv_take(dirs, dir);
+    free(here);
+    return r;
+}
+
 static int add_default_dirs(ProgramOptions *options)
 {
     const char *config_home = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
@@ -125,7 +141,7 @@ static int parse(ProgramOptions *options, int argc, char *argv[])
             options->address = optarg;
             break;
         case CONFIG_DIR:
-            r = add_dir(&options->config_dirs, "%s", optarg);
+            r = add_given_dir(&options->config_dirs, optarg);
             break;
         case THREADS:
             r = read_threads(optarg, &options->n_threads);

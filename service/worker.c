@@ -85,7 +85,7 @@ static int32_t run_hooks(Worker *worker)
 
 /*
  * A socket takes its buffers from a pool of the thread that created it, so the loop and everything
- * on it, its message queue first of all, must be made on the worker's own thread.
+ * on it, its message queue first of all, are made and freed on the worker's own thread.
  */
 static void *worker_main(void *userdata)
 {
@@ -104,8 +104,13 @@ static void *worker_main(void *userdata)
         h2o_evloop_run(worker->loop, wait);
         wait = run_hooks(worker);
     }
+    h2o_multithread_unregister_receiver(worker->messages, &worker->getaddr_receiver);
+    h2o_multithread_unregister_receiver(worker->messages, &worker->receiver);
+    h2o_multithread_destroy_queue(worker->messages);
+    free(worker->messages); /* the library does not */
     /* Frees the sockets closed in the last turn. */
     h2o_evloop_run(worker->loop, 0);
+    h2o_evloop_destroy(worker->loop);
     return NULL;
 }
 
@@ -138,26 +143,12 @@ static int worker_init(Worker *worker, MainQueue *queue, unsigned index)
     return 0;
 }
 
-static void worker_stop(Worker *worker)
+static void worker_deinit(Worker *worker)
 {
     if (!worker->running)
         return;
     worker_send(worker, &worker->stop_message);
     pthread_join(worker->thread, NULL);
-    worker->running = false;
-}
-
-static void worker_deinit(Worker *worker)
-{
-    worker_stop(worker);
-    if (worker->loop == NULL)
-        return;
-    h2o_multithread_unregister_receiver(worker->messages, &worker->getaddr_receiver);
-    h2o_multithread_unregister_receiver(worker->messages, &worker->receiver);
-    h2o_multithread_destroy_queue(worker->messages);
-    free(worker->messages); /* the library does not */
-    h2o_evloop_run(worker->loop, 0);
-    h2o_evloop_destroy(worker->loop);
 }
 
 int pool_new(Pool **ret, unsigned n_threads, MainQueue *queue, Error *error)
@@ -193,15 +184,10 @@ void pool_release(Pool *pool)
     --pool->n_holds;
 }
 
-void pool_stop(Pool *pool)
+void pool_wait(Pool *pool)
 {
-    unsigned i;
-
     while (pool->n_holds != 0)
         mainqueue_wait(pool->queue);
-
-    for (i = 0; i != pool->n_workers; ++i)
-        worker_stop(&pool->workers[i]);
 }
 
 Pool *pool_free(Pool *pool)
@@ -229,11 +215,6 @@ Worker *pool_get_worker(Pool *pool, unsigned index)
 void worker_send(Worker *worker, WorkerMessage *message)
 {
     h2o_multithread_send_message(&worker->receiver, &message->super);
-}
-
-bool worker_is_running(const Worker *worker)
-{
-    return worker->running;
 }
 
 MainQueue *worker_get_queue(Worker *worker)

@@ -35,17 +35,17 @@ typedef struct WorkerHook {
 /* Starts `n_threads` workers. Main thread. */
 int pool_new(Pool **ret, unsigned n_threads, MainQueue *queue, Error *error);
 
-/* Something is on the workers' loops, or no more; pool_stop() waits for it. */
+/* Something is on the workers' loops, or no more; pool_wait() waits for it. */
 void pool_hold(Pool *pool);
 void pool_release(Pool *pool);
 
-/*
- * Waits until nothing holds the pool, running what the workers send to the main thread meanwhile,
- * and joins the threads; then the loops are the caller's.
- */
-void pool_stop(Pool *pool);
+/* Waits until nothing holds the pool, running what the workers send to the main thread meanwhile. */
+void pool_wait(Pool *pool);
 
-/* Stops the threads if they are not, and frees their loops, which must be empty. Accepts NULL. */
+/*
+ * Lets the workers run what has been sent to them, and ends their threads. Nothing may hold the
+ * pool. Accepts NULL, returns NULL.
+ */
 Pool *pool_free(Pool *pool);
 
 unsigned pool_get_size(const Pool *pool);
@@ -53,9 +53,6 @@ Worker *pool_get_worker(Pool *pool, unsigned index);
 
 /* Any thread. Messages from one thread to one worker arrive in order. */
 void worker_send(Worker *worker, WorkerMessage *message);
-
-/* False once the pool is stopped: what belongs to the worker's thread is then the caller's. */
-bool worker_is_running(const Worker *worker);
 
 /* The queue to the main thread. Any thread. */
 MainQueue *worker_get_queue(Worker *worker);
