@@ -5,7 +5,8 @@
 
 #include "error.h"
 
-/* Checks one file as a Start would, up to binding, and logs its warnings. Errors: INVALID_CONFIG. */
+/* Checks one file as a Start would, up to binding, and logs its warnings. Errors: INVALID_CONFIG.
+ */
 int config_check_file(const char *path, Error *error);
 
 #endif

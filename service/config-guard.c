@@ -171,8 +171,10 @@ void config_guard_library(Config *config)
         const char *name;
         h2o_configurator_command_cb callback;
     } guards[GUARD_MAX] = {
-        [GUARD_DIR] = {"file.dir", on_dir},       [GUARD_FILE] = {"file.file", on_file},
-        [GUARD_HOSTS] = {"hosts", on_hosts},      [GUARD_PATHS] = {"paths", on_paths},
+        [GUARD_DIR] = {"file.dir", on_dir},
+        [GUARD_FILE] = {"file.file", on_file},
+        [GUARD_HOSTS] = {"hosts", on_hosts},
+        [GUARD_PATHS] = {"paths", on_paths},
         [GUARD_SERVER_NAME] = {"server-name", on_server_name},
         [GUARD_FASTCGI_SPAWN] = {"fastcgi.spawn", on_fastcgi_spawn},
         [GUARD_STATUS] = {"status", on_status},
@@ -195,9 +197,9 @@ void config_guard_library(Config *config)
 }
 
 /*
- * When a command fails the library returns without leaving the levels it has entered, and loses what
- * its configurators hold for them, the TLS client contexts of the proxy first of all. So leave them
- * here. The configurators ask of a level only whether it is global or of a host.
+ * When a command fails the library returns without leaving the levels it has entered, and loses
+ * what its configurators hold for them, the TLS client contexts of the proxy first of all. So leave
+ * them here. The configurators ask of a level only whether it is global or of a host.
  */
 void config_guard_unwind(Config *config)
 {

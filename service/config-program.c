@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define NAME_RESOLUTION_THREADS_MAX 64
-#define FASTOPEN_QUEUE_MAX 65535
+#define FASTOPEN_QUEUE_MAX          65535
 
 /* Reads a whole decimal number; h2o's own scanf() would take `4x` and wrap around. */
 static int read_number(h2o_configurator_command_t *command, yoml_t *node, long min, long max,

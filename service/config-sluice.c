@@ -80,10 +80,9 @@ void config_register_sluice(Config *config)
     size_t i;
 
     for (i = 0; i != sizeof(names) / sizeof(names[0]); ++i)
-        h2o_configurator_define_command(&configurator->super, names[i],
-                                        H2O_CONFIGURATOR_FLAG_GLOBAL |
-                                            H2O_CONFIGURATOR_FLAG_EXPECT_SCALAR,
-                                        on_setting);
+        h2o_configurator_define_command(
+            &configurator->super, names[i],
+            H2O_CONFIGURATOR_FLAG_GLOBAL | H2O_CONFIGURATOR_FLAG_EXPECT_SCALAR, on_setting);
 }
 
 int config_read_settings(const char *path, ConfigSettings *ret, FileList *files, Error *error)

@@ -35,9 +35,9 @@ static int read_version(h2o_configurator_command_t *command, yoml_t *node, int *
             return 0;
         }
     }
-    h2o_configurator_errprintf(
-        command, node, "unknown version `%s`: use TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3",
-        node->data.scalar);
+    h2o_configurator_errprintf(command, node,
+                               "unknown version `%s`: use TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3",
+                               node->data.scalar);
     return -1;
 }
 
@@ -190,8 +190,8 @@ int config_ssl_apply(h2o_configurator_command_t *command, h2o_configurator_conte
     if (listen->tls == NULL)
         listen->tls = h2o_mem_alloc(sizeof(*listen->tls)), *listen->tls = (Tls){NULL, 0};
     if (context->hostconf != NULL)
-        host = strndup(context->hostconf->authority.host.base,
-                       context->hostconf->authority.host.len);
+        host =
+            strndup(context->hostconf->authority.host.base, context->hostconf->authority.host.len);
     r = tls_add(listen->tls, &settings, host, &config->files, &problem, &why, &warning);
     if (r < 0)
         h2o_configurator_errprintf(command, node_of_problem(&nodes, problem, node), "%s",
@@ -315,10 +315,9 @@ static int on_resumption(h2o_configurator_command_t *command, h2o_configurator_c
 
 void config_register_ssl(Config *config)
 {
-    h2o_configurator_define_command(&configurator_new(config)->super, "ssl-session-resumption",
-                                    H2O_CONFIGURATOR_FLAG_GLOBAL |
-                                        H2O_CONFIGURATOR_FLAG_EXPECT_MAPPING,
-                                    on_resumption);
+    h2o_configurator_define_command(
+        &configurator_new(config)->super, "ssl-session-resumption",
+        H2O_CONFIGURATOR_FLAG_GLOBAL | H2O_CONFIGURATOR_FLAG_EXPECT_MAPPING, on_resumption);
 }
 
 void config_ssl_finish(Config *config, const char *session_context)

@@ -40,8 +40,8 @@ static h2o_iovec_t on_status(void *unused, h2o_globalconf_t *global, h2o_req_t *
                  " \"num-sessions\": %" PRIu64,
                  OpenSSL_version(OPENSSL_VERSION), current_time, restart_time,
                  (uint64_t)(now - shared->started_at), shared->generation,
-                 __atomic_load_n(&shared->n_connections, __ATOMIC_RELAXED),
-                 shared->max_connections, shared->config->n_listens, slot->n_siblings,
+                 __atomic_load_n(&shared->n_connections, __ATOMIC_RELAXED), shared->max_connections,
+                 shared->config->n_listens, slot->n_siblings,
                  __atomic_load_n(&shared->n_accepted, __ATOMIC_RELAXED));
     text.len = n > 0 && n < SIZE ? (size_t)n : 0;
     return text;

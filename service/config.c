@@ -24,8 +24,8 @@
  */
 static _Thread_local Config *applying;
 
-__attribute__((visibility("default"))) void
-h2o_configurator_errprintf(h2o_configurator_command_t *cmd, yoml_t *node, const char *reason, ...)
+__attribute__((visibility("default"))) void h2o_configurator_errprintf(
+    h2o_configurator_command_t *cmd, yoml_t *node, const char *reason, ...)
 {
     char *what = NULL;
     va_list args;
@@ -168,7 +168,8 @@ static int config_apply(Config *config, yoml_t *tree, const char *name, const Co
         return error_copy(error, &reported);
     }
     if (config->n_listens == 0)
-        return tree_error(error, tree, "`listen` is missing, in the configuration and in its hosts");
+        return tree_error(error, tree,
+                          "`listen` is missing, in the configuration and in its hosts");
     if (reported.code != ERROR_NONE)
         config_warn(config, NULL, "%s", reported.message);
     for (i = 0; i != config->n_listens; ++i)

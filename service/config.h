@@ -28,7 +28,7 @@
 
 #define CONFIG_STOP_TIMEOUT_DEFAULT (5 * 1000000ULL) /* usec; below a bus client's 25 s */
 
-#define CONFIG_MAX_CONNECTIONS_DEFAULT 1024         /* as h2o's */
+#define CONFIG_MAX_CONNECTIONS_DEFAULT 1024 /* as h2o's */
 
 /* What a server is besides an HTTP server: the commands `sluice.*`. */
 typedef struct ConfigSettings {
@@ -73,9 +73,9 @@ typedef struct Config {
     int fastopen;
     TlsResumption resumption;
     TicketKeys *ticket_keys; /* NULL after a dry run */
-    bool in_order;     /* it has handlers whose contexts must be made in the order of workers */
-    char *server_name; /* what `global.server_name` points to, or NULL */
-    char **warnings;   /* for the log and Status, each with FILE:LINE:COLUMN; or NULL */
+    bool in_order;       /* it has handlers whose contexts must be made in the order of workers */
+    char *server_name;   /* what `global.server_name` points to, or NULL */
+    char **warnings;     /* for the log and Status, each with FILE:LINE:COLUMN; or NULL */
     ConfigGuard *guards; /* see config-guard.c */
     WorkerMessage free_message;
 
@@ -106,8 +106,8 @@ Config *config_ref(Config *config);
 Config *config_unref(Config *config, Worker *first_worker);
 
 /*
- * Reads only the commands `sluice.*` of a file, without applying the rest, and notes in `files` what
- * it read. `ret` is filled with defaults if the file cannot be used, and the error says why.
+ * Reads only the commands `sluice.*` of a file, without applying the rest, and notes in `files`
+ * what it read. `ret` is filled with defaults if the file cannot be used, and the error says why.
  */
 int config_read_settings(const char *path, ConfigSettings *ret, FileList *files, Error *error);
 void config_settings_clear(ConfigSettings *settings);

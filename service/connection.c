@@ -49,8 +49,8 @@ void connection_add(Slot *slot, h2o_socket_t *socket)
 {
     Connection *connection = h2o_mem_alloc(sizeof(*connection));
 
-    *connection = (Connection){
-        .slot = slot, .socket = socket, .accepted_at = h2o_now(slot->context.loop)};
+    *connection =
+        (Connection){.slot = slot, .socket = socket, .accepted_at = h2o_now(slot->context.loop)};
     h2o_linklist_insert(&slot->connections, &connection->link);
     ++slot->n_connections;
     counter_add(&slot->counters->accepted, 1);

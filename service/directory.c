@@ -41,7 +41,8 @@ static bool is_masked(const char *path)
     return strcmp(target, "/dev/null") == 0;
 }
 
-/* Adds `file` of `dir` unless one of the first `n_known` entries, which are sorted, has its name. */
+/* Adds `file` of `dir` unless one of the first `n_known` entries, which are sorted, has its name.
+ */
 static int add_file(Directory *directory, size_t n_known, const char *dir, const char *file)
 {
     size_t length = strlen(file), stem;

@@ -11,8 +11,8 @@
 #include "file-list.h"
 
 /*
- * Reads at most `max` bytes of the regular file `path`, adds a NUL behind them and notes the file in
- * `files`. The caller frees `*ret`. Returns 0, or a negative errno with `*why` set to a constant
+ * Reads at most `max` bytes of the regular file `path`, adds a NUL behind them and notes the file
+ * in `files`. The caller frees `*ret`. Returns 0, or a negative errno with `*why` set to a constant
  * text for people: "not a regular file", "too large", or that of the errno.
  */
 int file_read(const char *path, size_t max, FileList *files, char **ret, size_t *ret_length,

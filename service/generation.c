@@ -257,7 +257,8 @@ static int generation_init(Generation *generation, Listener *const *listeners, P
         return -ENOMEM;
     for (j = 0; j != config->n_listens; ++j) {
         generation->listeners[generation->n_listeners++] = listener_ref(listeners[j]);
-        r = strv_take(&generation->urls, address_to_url(&listeners[j]->bound, config->listens[j].tls != NULL));
+        r = strv_take(&generation->urls,
+                      address_to_url(&listeners[j]->bound, config->listens[j].tls != NULL));
         if (r < 0)
             return r;
     }

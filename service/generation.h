@@ -55,7 +55,8 @@ void generation_start(Generation *generation);
 
 /*
  * Stops accepting and drains for at most `timeout_usec`, then cuts. Called again it can only make
- * the deadline shorter and REPLACE into STOP. May be called before on_ready, which then still comes.
+ * the deadline shorter and REPLACE into STOP. May be called before on_ready, which then still
+ * comes.
  */
 void generation_retire(Generation *generation, GenerationRetire how, uint64_t timeout_usec);
 

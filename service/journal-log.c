@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COMBINED "%h %l %u %t \"%r\" %s %b \"%{Referer}i\" \"%{User-agent}i\""
+#define COMBINED       "%h %l %u %t \"%r\" %s %b \"%{Referer}i\" \"%{User-agent}i\""
 #define LINE_MAX_BYTES 4096 /* longer lines are allocated by libh2o */
 
 struct JournalLog {
@@ -81,8 +81,8 @@ static void on_log(h2o_logger_t *logger, h2o_req_t *request)
     fields[n++] = make_field(request, "SLUICE_BYTES=", bytes, strlen(bytes));
     fields[n++] = make_field(request, "SLUICE_METHOD=", request->input.method.base,
                              request->input.method.len);
-    fields[n++] = make_field(request, "SLUICE_PATH=", request->input.path.base,
-                             request->input.path.len);
+    fields[n++] =
+        make_field(request, "SLUICE_PATH=", request->input.path.base, request->input.path.len);
     log->send(fields, n);
     if (line != buffer)
         free(line);

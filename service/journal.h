@@ -5,7 +5,8 @@
 
 #include <sys/uio.h>
 
-/* Sends one entry of `n` fields, each "NAME=value". Any thread; must not wait. As sd_journal_sendv(3). */
+/* Sends one entry of `n` fields, each "NAME=value". Any thread; must not wait. As
+ * sd_journal_sendv(3). */
 typedef int (*JournalSend)(const struct iovec *fields, int n);
 
 #endif

@@ -22,8 +22,9 @@ typedef struct Listener {
 } Listener;
 
 /*
- * Binds and listens. Errors: ADDRESS_IN_USE, LISTEN_FAILED "ADDRESS: errno text (FILE:LINE:COLUMN)".
- * A path at which nobody listens any more is taken over; anything else there is left alone.
+ * Binds and listens. Errors: ADDRESS_IN_USE, LISTEN_FAILED "ADDRESS: errno text
+ * (FILE:LINE:COLUMN)". A path at which nobody listens any more is taken over; anything else there
+ * is left alone.
  */
 int listener_new(Listener **ret, const ConfigListen *config, Error *error);
 

@@ -10,7 +10,8 @@
 
 typedef struct MainQueue MainQueue;
 
-/* Embedded in what it is about; linked in at most one queue, once. The sender owns it until then. */
+/* Embedded in what it is about; linked in at most one queue, once. The sender owns it until then.
+ */
 typedef struct MainMessage {
     struct MainMessage *next;
     void (*run)(struct MainMessage *message); /* on the main thread; may free the message */

@@ -28,8 +28,8 @@ static Batch *batch_new(Manager *manager, ManagerCallback callback, void *userda
 {
     Batch *batch = h2o_mem_alloc(sizeof(*batch));
 
-    *batch = (Batch){
-        .manager = manager, .callback = callback, .userdata = userdata, .n_pending = 1};
+    *batch =
+        (Batch){.manager = manager, .callback = callback, .userdata = userdata, .n_pending = 1};
     return batch;
 }
 

@@ -14,7 +14,7 @@
 #include "version.h"
 
 #define EXIT_IDLE_DEFAULT (30 * 1000000ULL)
-#define THREADS_MAX 256
+#define THREADS_MAX       256
 
 static void print_help(void)
 {

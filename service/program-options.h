@@ -14,10 +14,10 @@ typedef enum ProgramAction {
 
 typedef struct ProgramOptions {
     ProgramAction action;
-    bool user;           /* --user; else --system */
-    const char *address; /* --address=; points into argv */
-    char **config_dirs;  /* owned, NULL-terminated */
-    unsigned n_threads;  /* 0: one per CPU */
+    bool user;               /* --user; else --system */
+    const char *address;     /* --address=; points into argv */
+    char **config_dirs;      /* owned, NULL-terminated */
+    unsigned n_threads;      /* 0: one per CPU */
     uint64_t exit_idle_usec; /* UINT64_MAX: stay */
     const char *check_file;
 } ProgramOptions;

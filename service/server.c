@@ -47,13 +47,13 @@ struct Server {
     Generation *incoming; /* a reload's, not ready yet */
     Generation **retired;
     size_t n_retired;
-    bool active; /* what the manager was last told */
+    bool active;           /* what the manager was last told */
     uint32_t drained, cut; /* since the last Stop */
 
     WaiterList starting;
     WaiterList stopping;
-    WaiterList reloading; /* for `incoming`, then for `outgoing` to accept no more */
-    Generation *outgoing; /* replaced by a reload, and still may accept a connection */
+    WaiterList reloading;   /* for `incoming`, then for `outgoing` to accept no more */
+    Generation *outgoing;   /* replaced by a reload, and still may accept a connection */
     WaiterList reload_next; /* came later: the file may have changed since */
 
     Counters *counters; /* one per worker */
@@ -65,8 +65,8 @@ static void begin_reload(Server *server);
 const char *server_state_to_string(ServerState state)
 {
     static const char *const names[SERVER_STATE_MAX] = {
-        [SERVER_STOPPED] = "stopped",   [SERVER_STARTING] = "starting",
-        [SERVER_RUNNING] = "running",   [SERVER_STOPPING] = "stopping",
+        [SERVER_STOPPED] = "stopped", [SERVER_STARTING] = "starting",
+        [SERVER_RUNNING] = "running", [SERVER_STOPPING] = "stopping",
         [SERVER_FAILED] = "failed",
     };
 
@@ -414,8 +414,7 @@ static int make_generation(Server *server, bool fresh, Generation **ret, Error *
 
     if (server->ticket_keys == NULL && (server->ticket_keys = ticket_keys_new()) == NULL)
         return error_set(error, ERROR_FAILED, "no random bytes for TLS session tickets");
-    owner = (ConfigOwner){server->name, server->ticket_keys,
-                          manager_get_journal(server->manager)};
+    owner = (ConfigOwner){server->name, server->ticket_keys, manager_get_journal(server->manager)};
     if (server->counters == NULL) {
         size_t size = pool_get_size(manager_get_pool(server->manager)) * sizeof(Counters);
         if ((server->counters = aligned_alloc(sizeof(Counters), size)) == NULL)
@@ -451,7 +450,8 @@ static int make_generation(Server *server, bool fresh, Generation **ret, Error *
 
 static ServerResult result_of(ErrorCode code)
 {
-    return code == ERROR_ADDRESS_IN_USE || code == ERROR_LISTEN_FAILED || code == ERROR_LIMIT_REACHED
+    return code == ERROR_ADDRESS_IN_USE || code == ERROR_LISTEN_FAILED ||
+                   code == ERROR_LIMIT_REACHED
                ? SERVER_RESULT_LISTEN
                : SERVER_RESULT_CONFIG;
 }
@@ -679,8 +679,8 @@ ServerState server_get_state(const Server *server)
 
 char *const *server_get_urls(const Server *server)
 {
-    return strv_or_empty(
-        server->state == SERVER_RUNNING ? generation_get_urls(server->current) : NULL);
+    return strv_or_empty(server->state == SERVER_RUNNING ? generation_get_urls(server->current)
+                                                         : NULL);
 }
 
 ServerResult server_get_result(const Server *server)

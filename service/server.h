@@ -60,10 +60,10 @@ typedef struct ServerTransition {
     ServerState new_state;
     ServerState old_state;
     ServerReason reason;
-    const char *error;   /* message for people, or NULL */
-    char *const *urls;   /* NULL-terminated list of what listens now; never NULL */
-    uint32_t drained;    /* to stopped: connections that finished since Stop */
-    uint32_t cut;        /* to stopped: connections that were cut since Stop */
+    const char *error; /* message for people, or NULL */
+    char *const *urls; /* NULL-terminated list of what listens now; never NULL */
+    uint32_t drained;  /* to stopped: connections that finished since Stop */
+    uint32_t cut;      /* to stopped: connections that were cut since Stop */
 } ServerTransition;
 
 /* What an operation came to, valid during the callback. */
@@ -111,7 +111,8 @@ ServerResult server_get_result(const Server *server);
 uint64_t server_get_state_change_timestamp(const Server *server); /* usec, CLOCK_REALTIME */
 uint32_t server_get_generation(const Server *server);             /* 0 before the first start */
 const char *server_get_owner(const Server *server);               /* never NULL */
-const char *server_get_error(const Server *server); /* of the last failure or failed reload, or "" */
+const char *server_get_error(
+    const Server *server); /* of the last failure or failed reload, or "" */
 /* Of the configuration last used, an expired certificate say; NULL-terminated, never NULL. */
 char *const *server_get_warnings(const Server *server);
 

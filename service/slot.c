@@ -9,10 +9,10 @@
 
 #include "connection.h"
 
-#define ACCEPT_RETRY 100       /* msec: after accept() ran out of descriptors */
-#define DISPOSE_RETRY 10       /* msec: while a timer of the context is still linked */
-#define HTTP2_LOOK_INTERVAL 50 /* msec: HTTP/2 connections do not tell when they become idle */
-#define ACCEPT_AT_STOP_MAX 4096
+#define ACCEPT_RETRY        100 /* msec: after accept() ran out of descriptors */
+#define DISPOSE_RETRY       10  /* msec: while a timer of the context is still linked */
+#define HTTP2_LOOK_INTERVAL 50  /* msec: HTTP/2 connections do not tell when they become idle */
+#define ACCEPT_AT_STOP_MAX  4096
 
 static void on_log(h2o_logger_t *logger, h2o_req_t *request)
 {

@@ -61,15 +61,15 @@ struct Slot {
     h2o_linklist_t connections; /* of Connection.link */
     uint32_t n_connections;
     WorkerHook hook;
-    bool accepting;       /* the accept sockets are being read */
-    uint64_t retry_at;    /* msec: accept() ran out of descriptors; 0: it did not */
-    bool draining;        /* retired: nothing is accepted any more */
-    bool close_idle;      /* idle connections are not waited for */
-    bool cutting;         /* the deadline has passed: nothing is waited for */
+    bool accepting;    /* the accept sockets are being read */
+    uint64_t retry_at; /* msec: accept() ran out of descriptors; 0: it did not */
+    bool draining;     /* retired: nothing is accepted any more */
+    bool close_idle;   /* idle connections are not waited for */
+    bool cutting;      /* the deadline has passed: nothing is waited for */
     bool quiet;
     bool gone;
     unsigned turns_left; /* until the next step of the teardown; 0: not asked for */
-    uint32_t drained; /* connections that ended since `draining`, but for those that were cut */
+    uint32_t drained;    /* connections that ended since `draining`, but for those that were cut */
     uint32_t cut;
 
     WorkerMessage start_message;
@@ -79,8 +79,8 @@ struct Slot {
     WorkerMessage resume_message; /* another worker freed a place below max-connections */
     int resume_pending;           /* atomic: resume_message is on its way */
     WorkerMessage teardown_message;
-    int retire_pending;           /* atomic: retire_message is on its way */
-    int retire_close_idle;        /* its argument, atomic */
+    int retire_pending;    /* atomic: retire_message is on its way */
+    int retire_close_idle; /* its argument, atomic */
 };
 
 /*

@@ -15,8 +15,8 @@
 #include <openssl/rand.h>
 
 #define ROTATE_AFTER 3600 /* seconds */
-#define NAME_LENGTH 16    /* fixed by OpenSSL */
-#define KEY_LENGTH 32     /* AES-256-CBC and HMAC-SHA-256 */
+#define NAME_LENGTH  16   /* fixed by OpenSSL */
+#define KEY_LENGTH   32   /* AES-256-CBC and HMAC-SHA-256 */
 
 typedef struct TicketKey {
     unsigned char name[NAME_LENGTH];
@@ -27,7 +27,7 @@ typedef struct TicketKey {
 } TicketKey;
 
 struct TicketKeys {
-    unsigned n_refs; /* atomic */
+    unsigned n_refs;       /* atomic */
     pthread_rwlock_t lock; /* held during a handshake for some microseconds, never by a request */
     TicketKey current, previous;
 };

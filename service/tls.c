@@ -24,8 +24,8 @@ typedef struct Report {
     char **why;
 } Report;
 
-__attribute__((format(printf, 4, 5))) static int
-report(const Report *report, int r, TlsProblem problem, const char *format, ...)
+__attribute__((format(printf, 4, 5))) static int report(const Report *report, int r,
+                                                        TlsProblem problem, const char *format, ...)
 {
     va_list args;
 
@@ -150,8 +150,8 @@ static int load_certificate(SSL_CTX *context, const TlsSettings *settings, FileL
                       settings->certificate_file, openssl_reason());
     leaf = SSL_CTX_get0_certificate(context);
     if (X509_cmp_current_time(X509_get0_notAfter(leaf)) < 0) {
-        if (asprintf(&formatted, "the certificate `%s` has expired",
-                     settings->certificate_file) >= 0)
+        if (asprintf(&formatted, "the certificate `%s` has expired", settings->certificate_file) >=
+            0)
             *warning = formatted;
     } else if (X509_cmp_current_time(X509_get0_notBefore(leaf)) > 0) {
         if (asprintf(&formatted, "the certificate `%s` is not valid yet",
@@ -193,8 +193,7 @@ static int load_key(SSL_CTX *context, const TlsSettings *settings, FileList *fil
     return 0;
 }
 
-static int load_dh(SSL_CTX *context, const TlsSettings *settings, FileList *files,
-                   const Report *to)
+static int load_dh(SSL_CTX *context, const TlsSettings *settings, FileList *files, const Report *to)
 {
     const char *why;
     char *text;
@@ -218,8 +217,8 @@ static int load_dh(SSL_CTX *context, const TlsSettings *settings, FileList *file
 static int on_status_request(SSL *ssl, void *userdata)
 {
     const TlsCertificate *certificate = userdata;
-    unsigned char *copy = OPENSSL_memdup(certificate->ocsp_response,
-                                         certificate->ocsp_response_length);
+    unsigned char *copy =
+        OPENSSL_memdup(certificate->ocsp_response, certificate->ocsp_response_length);
 
     if (copy == NULL)
         return SSL_TLSEXT_ERR_NOACK;

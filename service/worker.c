@@ -14,7 +14,7 @@
 struct Worker {
     pthread_t thread;
     sem_t *started; /* posted once messages can be sent */
-    bool running; /* the thread exists; main thread */
+    bool running;   /* the thread exists; main thread */
     MainQueue *queue;
     h2o_loop_t *loop;
     h2o_multithread_queue_t *messages;
@@ -40,10 +40,9 @@ static _Thread_local Worker *current_worker;
  * TODO about it in h2o_context_dispose()). So the library's function is taken over, and answers go
  * to a queue that lives as long as the worker.
  */
-__attribute__((visibility("default"))) h2o_hostinfo_getaddr_req_t *
-h2o_hostinfo_getaddr(h2o_multithread_receiver_t *receiver, h2o_iovec_t name, h2o_iovec_t serv,
-                     int family, int socktype, int protocol, int flags, h2o_hostinfo_getaddr_cb cb,
-                     void *cbdata)
+__attribute__((visibility("default"))) h2o_hostinfo_getaddr_req_t *h2o_hostinfo_getaddr(
+    h2o_multithread_receiver_t *receiver, h2o_iovec_t name, h2o_iovec_t serv, int family,
+    int socktype, int protocol, int flags, h2o_hostinfo_getaddr_cb cb, void *cbdata)
 {
     static _Thread_local __typeof__(&h2o_hostinfo_getaddr) library;
 

@@ -39,7 +39,8 @@ int pool_new(Pool **ret, unsigned n_threads, MainQueue *queue, Error *error);
 void pool_hold(Pool *pool);
 void pool_release(Pool *pool);
 
-/* Waits until nothing holds the pool, running what the workers send to the main thread meanwhile. */
+/* Waits until nothing holds the pool, running what the workers send to the main thread meanwhile.
+ */
 void pool_wait(Pool *pool);
 
 /*

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See yaml-tree.h. libyaml's document API gives a graph in which an alias is just another edge to the
- * same node; convert() walks it once per node and shares what is shared by reference counts, so a
- * "billion laughs" text costs nothing to hold. What it would cost to walk is counted by
+ * See yaml-tree.h. libyaml's document API gives a graph in which an alias is just another edge to
+ * the same node; convert() walks it once per node and shares what is shared by reference counts, so
+ * a "billion laughs" text costs nothing to hold. What it would cost to walk is counted by
  * measure_expansion() and refused, since h2o's configurators walk the tree.
  */
 #include "yaml-tree.h"
@@ -23,10 +23,10 @@
 typedef struct Source {
     const char *filename;
     yaml_document_t document;
-    yoml_t **converted;  /* by libyaml's node id - 1 */
-    bool *in_progress;   /* ditto: on the path from the root, so meeting it again is a cycle */
-    FileList *files;   /* read so far, all sources together; NULL: !file is refused */
-    size_t n_compared; /* keys compared for merge keys so far */
+    yoml_t **converted; /* by libyaml's node id - 1 */
+    bool *in_progress;  /* ditto: on the path from the root, so meeting it again is a cycle */
+    FileList *files;    /* read so far, all sources together; NULL: !file is refused */
+    size_t n_compared;  /* keys compared for merge keys so far */
     Error *error;
 } Source;
 
@@ -161,8 +161,9 @@ static int merge_mapping(Source *source, yoml_t **map, const yoml_t *from, const
     source->n_compared += (size + 1) * from->data.mapping.size;
     if (source->n_compared > MERGE_MAX_COMPARISONS)
         return source_error(source, at->start_mark, "merge keys make this mapping too large");
-    grown = realloc(*map, offsetof(yoml_t, data.mapping.elements) +
-                              (size + from->data.mapping.size + 1) * sizeof(yoml_mapping_element_t));
+    grown =
+        realloc(*map, offsetof(yoml_t, data.mapping.elements) +
+                          (size + from->data.mapping.size + 1) * sizeof(yoml_mapping_element_t));
     if (grown == NULL)
         return out_of_memory(source->error);
     *map = grown;

@@ -23,8 +23,8 @@ typedef uint32_t khiter_t;
 #define kh_size(table) ((table)->size)
 
 /* For an inline function of that header which nothing here calls: nothing is ever found. */
-#define kh_end(table) ((table)->n_buckets)
+#define kh_end(table)            ((table)->n_buckets)
 #define kh_get(name, table, key) kh_end(table)
-#define kh_val(table, iter) ((table)->vals[iter])
+#define kh_val(table, iter)      ((table)->vals[iter])
 
 #endif
