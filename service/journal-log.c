@@ -52,12 +52,10 @@ void journal_log_unref(JournalLog *log)
 static struct iovec make_field(h2o_req_t *request, const char *name, const char *value,
                                size_t length)
 {
-    size_t name_length = strlen(name);
-    char *text = h2o_mem_alloc_pool(&request->pool, name_length + length);
+    h2o_iovec_t field = h2o_concat(&request->pool, h2o_iovec_init(name, strlen(name)),
+                                   h2o_iovec_init(value, length));
 
-    memcpy(text, name, name_length);
-    memcpy(text + name_length, value, length);
-    return (struct iovec){text, name_length + length};
+    return (struct iovec){field.base, field.len};
 }
 
 static void on_log(h2o_logger_t *logger, h2o_req_t *request)
