@@ -9,8 +9,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
+#include "strv.h"
 #include "yaml-tree.h"
 
 enum {
@@ -22,12 +24,15 @@ enum {
     GUARD_FASTCGI_SPAWN,
     GUARD_CA_FILE,
     GUARD_STATUS,
+    GUARD_COMPRESS,
+    GUARD_CUSTOM_HANDLER,
     GUARD_MAX
 };
 
-/* The library's commands behind the guards. */
+/* The library's commands behind the guards, and what they have told. */
 struct ConfigGuard {
     h2o_configurator_command_cb command[GUARD_MAX];
+    char **extensions; /* with a handler of their own */
 };
 
 static int guard_stat(h2o_configurator_command_t *command, h2o_configurator_context_t *context,
@@ -151,6 +156,54 @@ static int on_ca_file(h2o_configurator_command_t *command, h2o_configurator_cont
     return once(command, context, node, GUARD_CA_FILE);
 }
 
+static bool names_brotli(const yoml_t *node)
+{
+    size_t i;
+
+    if (node->type == YOML_TYPE_SCALAR)
+        return strcasecmp(node->data.scalar, "br") == 0;
+    for (i = 0; node->type == YOML_TYPE_SEQUENCE && i != node->data.sequence.size; ++i)
+        if (names_brotli(node->data.sequence.elements[i]))
+            return true;
+    for (i = 0; node->type == YOML_TYPE_MAPPING && i != node->data.mapping.size; ++i)
+        if (names_brotli(node->data.mapping.elements[i].key))
+            return true;
+    return false;
+}
+
+/* The library takes `br` and then does nothing about it. */
+static int on_compress(h2o_configurator_command_t *command, h2o_configurator_context_t *context,
+                       yoml_t *node)
+{
+    if (names_brotli(node))
+        config_warn(applying_config(context), node,
+                    "compress: `br` has no effect, as this libh2o is built without brotli");
+    return applying_config(context)->guards->command[GUARD_COMPRESS](command, context, node);
+}
+
+static void note_extension(ConfigGuard *guards, const yoml_t *node)
+{
+    if (node->type == YOML_TYPE_SCALAR && node->data.scalar[0] == '.')
+        strv_take(&guards->extensions, strdup(node->data.scalar + 1));
+}
+
+/* See config_guard_forget(). */
+static int on_custom_handler(h2o_configurator_command_t *command,
+                             h2o_configurator_context_t *context, yoml_t *node)
+{
+    ConfigGuard *guards = applying_config(context)->guards;
+    const yoml_t *extension = tree_get(node, "extension");
+    size_t i;
+
+    if (extension != NULL) {
+        note_extension(guards, extension);
+        for (i = 0; extension->type == YOML_TYPE_SEQUENCE && i != extension->data.sequence.size;
+             ++i)
+            note_extension(guards, extension->data.sequence.elements[i]);
+    }
+    return guards->command[GUARD_CUSTOM_HANDLER](command, context, node);
+}
+
 static int on_enter_level(h2o_configurator_t *configurator, h2o_configurator_context_t *context,
                           yoml_t *node)
 {
@@ -178,6 +231,8 @@ void config_guard_library(Config *config)
         [GUARD_SERVER_NAME] = {"server-name", on_server_name},
         [GUARD_FASTCGI_SPAWN] = {"fastcgi.spawn", on_fastcgi_spawn},
         [GUARD_STATUS] = {"status", on_status},
+        [GUARD_COMPRESS] = {"compress", on_compress},
+        [GUARD_CUSTOM_HANDLER] = {"file.custom-handler", on_custom_handler},
         [GUARD_CA_FILE] = {"proxy.ssl.cafile", on_ca_file},
     };
     Configurator *configurator = configurator_new(config);
@@ -186,6 +241,7 @@ void config_guard_library(Config *config)
     configurator->super.enter = on_enter_level;
     configurator->super.exit = on_exit_level;
     config->guards = h2o_mem_alloc(sizeof(*config->guards));
+    *config->guards = (ConfigGuard){.extensions = NULL};
     for (i = 0; i != GUARD_MAX; ++i) {
         h2o_configurator_command_t *command =
             h2o_configurator_get_command(&config->global, guards[i].name);
@@ -218,12 +274,42 @@ void config_guard_unwind(Config *config)
     }
 }
 
+/*
+ * A map of MIME types that holds a handler by extension is held by that handler's path in turn, so
+ * the library never frees either: break the ring.
+ */
+static void forget_handlers(h2o_mimemap_t *map, char *const *extensions)
+{
+    size_t i;
+
+    for (i = 0; map != NULL && i != strv_length(extensions); ++i)
+        h2o_mimemap_remove_type(map, extensions[i]);
+}
+
+static void forget_all_handlers(Config *config)
+{
+    char *const *extensions = config->guards->extensions;
+    size_t i, j;
+
+    for (i = 0; config->global.hosts[i] != NULL; ++i) {
+        h2o_hostconf_t *host = config->global.hosts[i];
+        for (j = 0; j != host->paths.size; ++j)
+            forget_handlers(host->paths.entries[j].mimemap, extensions);
+        forget_handlers(host->fallback_path.mimemap, extensions);
+        forget_handlers(host->mimemap, extensions);
+    }
+    forget_handlers(config->global.mimemap, extensions);
+    config->guards->extensions = strv_free(config->guards->extensions);
+}
+
 /* The names of the commands made by h2o_configurator_define_headers_commands() are copies. */
 void config_guard_forget(Config *config)
 {
     h2o_linklist_t *node, *anchor = &config->global.configurators;
     size_t i;
 
+    if (config->guards != NULL)
+        forget_all_handlers(config);
     for (node = anchor->next; node != anchor; node = node->next) {
         h2o_configurator_t *configurator = H2O_STRUCT_FROM_MEMBER(h2o_configurator_t, _link, node);
         for (i = 0; i != configurator->commands.size; ++i) {

@@ -123,6 +123,17 @@ static int check_format(h2o_configurator_command_t *command, yoml_t *node)
     return 0;
 }
 
+/* Where standard output is a socket it is the journal's, and cannot be opened by its name. */
+static bool is_journal(const char *path)
+{
+    struct stat st;
+
+    if (strcmp(path, "journal") == 0)
+        return true;
+    return (strcmp(path, "/dev/stdout") == 0 || strcmp(path, "/dev/stderr") == 0) &&
+           stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
 static int on_access_log(h2o_configurator_command_t *command, h2o_configurator_context_t *context,
                          yoml_t *node)
 {
@@ -134,7 +145,7 @@ static int on_access_log(h2o_configurator_command_t *command, h2o_configurator_c
     if (format != NULL && check_format(command, format) != 0)
         return -1;
     if (path != NULL && path->type == YOML_TYPE_SCALAR) {
-        if (strcmp(path->data.scalar, "journal") == 0)
+        if (is_journal(path->data.scalar))
             return add_journal(command, context, node);
         if (check_path(command, path) != 0)
             return -1;

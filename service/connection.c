@@ -93,6 +93,29 @@ static void classify_http2(Slot *slot)
     }
 }
 
+/*
+ * The library sends GOAWAY even to who has not had its SETTINGS, which must come first (RFC 9113
+ * §3.4), and clients take that for an error. So those are off its list meanwhile; they are told
+ * when it says it again, a second later.
+ */
+void connections_say_goodbye(Slot *slot)
+{
+    h2o_linklist_t *node, *next, *anchor = &slot->context.http2._conns, greeting;
+
+    h2o_linklist_init_anchor(&greeting);
+    for (node = anchor->next; node != anchor; node = next) {
+        h2o_http2_conn_t *http2 = H2O_STRUCT_FROM_MEMBER(h2o_http2_conn_t, _conns, node);
+        next = node->next;
+        if (http2->sock == NULL ||
+            (http2->sock->bytes_written == 0 && http2->_write.buf->size == 0)) {
+            h2o_linklist_unlink(node);
+            h2o_linklist_insert(&greeting, node);
+        }
+    }
+    h2o_context_request_shutdown(&slot->context);
+    h2o_linklist_insert_list(anchor, &greeting);
+}
+
 void connections_classify(Slot *slot)
 {
     h2o_linklist_t *node;

@@ -40,6 +40,12 @@ void connection_add(Slot *slot, h2o_socket_t *socket);
 void connections_classify(Slot *slot);
 
 /*
+ * Tells clients that this is the end: HTTP/2 gets its GOAWAY, HTTP/1 says `Connection: close` from
+ * now on.
+ */
+void connections_say_goodbye(Slot *slot);
+
+/*
  * Closes those that are idle. One that has never had an answer and was accepted less than
  * CONNECTION_GRACE ago is left for now, as its first request may be on the wire. Returns the
  * milliseconds until it should be called again for those, or -1.

@@ -187,6 +187,7 @@ static void unblock_signals(void)
 
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
 }
 
 static int add_signals(Daemon *daemon)

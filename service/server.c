@@ -272,6 +272,27 @@ static void on_quiet(Generation *generation, void *userdata)
     reload_if_asked(server);
 }
 
+static Worker *first_worker(const Server *server)
+{
+    return pool_get_worker(manager_get_pool(server->manager), 0);
+}
+
+static void keep_config(Server *server, Config *config)
+{
+    config_unref(server->config, first_worker(server));
+    server->config = config != NULL ? config_ref(config) : NULL;
+    file_list_clear(&server->files);
+}
+
+/* What cannot serve another start may hold open logs and programs: it goes with the run. */
+static void drop_single_use_config(Server *server)
+{
+    if (server->config == NULL || !server->config->files.incomplete)
+        return;
+    keep_config(server, NULL);
+    server->files.incomplete = true;
+}
+
 /* True if a generation that `waiter` waits for is still there. */
 static bool is_awaited(const Server *server, const Waiter *waiter)
 {
@@ -312,6 +333,7 @@ static void on_gone(Generation *generation, uint32_t drained, uint32_t cut, void
     }
     if (server->state == SERVER_STOPPING && server->n_retired == 0) {
         server->result = server->cut != 0 ? SERVER_RESULT_TIMEOUT : SERVER_RESULT_SUCCESS;
+        drop_single_use_config(server);
         set_state(server, SERVER_STOPPED, server->reason, NULL);
     }
     update_activity(server);
@@ -383,18 +405,6 @@ static void log_warnings(const Server *server, const Config *config)
 
     for (i = 0; i != strv_length(config->warnings); ++i)
         log_warning("server '%s': %s", server->name, config->warnings[i]);
-}
-
-static Worker *first_worker(const Server *server)
-{
-    return pool_get_worker(manager_get_pool(server->manager), 0);
-}
-
-static void keep_config(Server *server, Config *config)
-{
-    config_unref(server->config, first_worker(server));
-    server->config = config != NULL ? config_ref(config) : NULL;
-    file_list_clear(&server->files);
 }
 
 /*

@@ -288,8 +288,7 @@ void slot_retire(WorkerMessage *message, Worker *worker)
     slot->draining = true;
     if (slot->n_connections == 0)
         return;
-    /* HTTP/2 gets its GOAWAY, HTTP/1 says `Connection: close` from now on. */
-    h2o_context_request_shutdown(&slot->context);
+    connections_say_goodbye(slot);
     connections_classify(slot);
 }
 
