@@ -17,9 +17,11 @@
 static int listen_error(const ConfigListen *config, int code, const char *what, Error *error)
 {
     char text[ADDRESS_TEXT_MAX];
+    ErrorCode kind = code == EADDRINUSE                 ? ERROR_ADDRESS_IN_USE
+                     : code == EMFILE || code == ENFILE ? ERROR_LIMIT_REACHED
+                                                        : ERROR_LISTEN_FAILED;
 
-    return error_set(error, code == EADDRINUSE ? ERROR_ADDRESS_IN_USE : ERROR_LISTEN_FAILED,
-                     "%s: %s%s%s (%s)", address_format(&config->address, text), what,
+    return error_set(error, kind, "%s: %s%s%s (%s)", address_format(&config->address, text), what,
                      what[0] != '\0' ? ": " : "", strerror(code),
                      config->where != NULL ? config->where : "-");
 }

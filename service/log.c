@@ -5,12 +5,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 void log_message(int priority, const char *format, ...)
 {
     char *text = NULL;
-    static int terminal = -1; /* asked once; a race would only ask twice */
     va_list args;
     int n;
 
@@ -20,11 +18,9 @@ void log_message(int priority, const char *format, ...)
     if (n < 0)
         return;
     /* One call, so that lines of several threads do not mix. */
-    if (__atomic_load_n(&terminal, __ATOMIC_RELAXED) < 0)
-        __atomic_store_n(&terminal, isatty(STDERR_FILENO), __ATOMIC_RELAXED);
-    if (__atomic_load_n(&terminal, __ATOMIC_RELAXED))
-        fprintf(stderr, "%s\n", text);
-    else
+    if (getenv("JOURNAL_STREAM") != NULL)
         fprintf(stderr, "<%d>%s\n", priority, text);
+    else
+        fprintf(stderr, "%s\n", text);
     free(text);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages for the journal: one line on standard error each, with the `<N>` priority prefix that
- * systemd understands (sd-daemon(3)) unless standard error is a terminal. Any thread.
+ * Messages: one line on standard error each. Where that is the journal ($JOURNAL_STREAM, see
+ * systemd.exec(5)) a line begins with the `<N>` priority prefix of sd-daemon(3). Any thread.
  */
 #ifndef SLUICE_LOG_H
 #define SLUICE_LOG_H

@@ -133,8 +133,12 @@ static void on_removed(Server *server, const ServerReply *reply, void *userdata)
 {
     Batch *batch = userdata;
 
-    /* Somebody may have called Start while it drained: then it is found gone next time. */
-    if (!server_is_active(server))
+    /*
+     * Somebody may have called Start while it drained: then it is found gone next time. Its file may
+     * be back, or two reloads may have waited for it.
+     */
+    if (!server_is_active(server) && server_has_vanished(server) &&
+        manager_find_server(batch->manager, server_get_name(server)) == server)
         manager_forget_server(batch->manager, server);
     batch_done(batch);
 }
@@ -171,6 +175,7 @@ static void remove_vanished(Batch *batch, const Directory *directory)
     }
     for (i = 0; i != n; ++i) {
         ++batch->n_pending;
+        server_set_vanished(gone[i], true);
         server_stop(gone[i], SERVER_TIMEOUT_DEFAULT, SERVER_REASON_REMOVED, on_removed, batch);
     }
     free(gone);
@@ -183,6 +188,7 @@ static void refresh_server(Batch *batch, Server *server, const char *path)
     char *names[] = {"Description", "ConfigFile", NULL};
     ConfigSettings settings;
 
+    server_set_vanished(server, false);
     if (strcmp(path, server_get_config_file(server)) == 0 && server_is_current(server))
         return;
     if (config_read_settings(path, &settings, &files, &why) < 0) {

@@ -26,6 +26,10 @@ bool server_is_active(const Server *server);
 int server_set_config_file(Server *server, const char *config_file, ConfigSettings *settings,
                            FileList *files);
 
+/* Its file is gone, and it will go, too, unless the file comes back before it has drained. */
+void server_set_vanished(Server *server, bool vanished);
+bool server_has_vanished(const Server *server);
+
 /* True if the server knows what its files say now. */
 bool server_is_current(const Server *server);
 

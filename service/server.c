@@ -47,6 +47,7 @@ struct Server {
     Generation *incoming; /* a reload's, not ready yet */
     Generation **retired;
     size_t n_retired;
+    bool vanished;
     bool active;           /* what the manager was last told */
     uint32_t drained, cut; /* since the last Stop */
 
@@ -637,6 +638,16 @@ int server_set_config_file(Server *server, const char *config_file, ConfigSettin
     file_list_clear(&server->files);
     server->files = *files;
     return 0;
+}
+
+void server_set_vanished(Server *server, bool vanished)
+{
+    server->vanished = vanished;
+}
+
+bool server_has_vanished(const Server *server)
+{
+    return server->vanished;
 }
 
 bool server_is_current(const Server *server)

@@ -368,6 +368,24 @@ static int convert_document(Source *source, yoml_t **ret)
     return 0;
 }
 
+/* Of a character that YAML does not allow, libyaml tells the offset only. */
+static int reader_error(const Source *source, const char *text, size_t length,
+                        const yaml_parser_t *parser)
+{
+    size_t i, end = parser->problem_offset < length ? parser->problem_offset : length;
+    yaml_mark_t mark = {0};
+
+    for (i = 0; i != end; ++i) {
+        ++mark.column;
+        if (text[i] == '\n') {
+            ++mark.line;
+            mark.column = 0;
+        }
+    }
+    return error_set(source->error, ERROR_INVALID_CONFIG, "%s:%zu:%zu: not a YAML text: %s",
+                     source->filename, mark.line + 1, mark.column + 1, parser->problem);
+}
+
 static int parse(const char *filename, const char *text, size_t length, FileList *files,
                  yoml_t **ret, Error *error)
 {
@@ -386,8 +404,7 @@ static int parse(const char *filename, const char *text, size_t length, FileList
         if (parser.error == YAML_MEMORY_ERROR)
             r = out_of_memory(error);
         else if (parser.error == YAML_READER_ERROR)
-            r = error_set(error, ERROR_INVALID_CONFIG, "%s:%zu:%zu: not a YAML text: %s", filename,
-                          parser.mark.line + 1, parser.mark.column + 1, parser.problem);
+            r = reader_error(&source, text, length, &parser);
         else
             r = source_error(&source, mark,
                              parser.problem != NULL ? parser.problem : "not a YAML text");
@@ -406,9 +423,11 @@ static int parse_path(const char *filename, FileList *files, yoml_t **ret, Error
     size_t length;
     int r;
 
-    if (file_read(filename, YAML_MAX_BYTES, files, &text, &length, &why) < 0)
-        return error_set(error, ERROR_INVALID_CONFIG, "%s:1:1: cannot read the file: %s", filename,
-                         why);
+    r = file_read(filename, YAML_MAX_BYTES, files, &text, &length, &why);
+    if (r < 0)
+        return error_set(error,
+                         r == -EMFILE || r == -ENFILE ? ERROR_LIMIT_REACHED : ERROR_INVALID_CONFIG,
+                         "%s:1:1: cannot read the file: %s", filename, why);
     r = parse(filename, text, length, files, ret, error);
     free(text);
     return r;
