@@ -134,8 +134,8 @@ static void on_removed(Server *server, const ServerReply *reply, void *userdata)
     Batch *batch = userdata;
 
     /*
-     * Somebody may have called Start while it drained: then it is found gone next time. Its file may
-     * be back, or two reloads may have waited for it.
+     * Somebody may have called Start while it drained: then it is found gone next time. Its file
+     * may be back, or two reloads may have waited for it.
      */
     if (!server_is_active(server) && server_has_vanished(server) &&
         manager_find_server(batch->manager, server_get_name(server)) == server)
@@ -181,29 +181,53 @@ static void remove_vanished(Batch *batch, const Directory *directory)
     free(gone);
 }
 
-static void refresh_server(Batch *batch, Server *server, const char *path)
+/* A running server is what its generation says; it reads the file itself. */
+static void refresh_running(Batch *batch, Server *server, const char *path)
+{
+    char *names[] = {"ConfigFile", NULL};
+
+    if (strcmp(path, server_get_config_file(server)) != 0) {
+        if (server_set_config_file(server, path) < 0)
+            return;
+        manager_on_properties_changed(batch->manager, server, names);
+    }
+    ++batch->n_pending;
+    server_reload(server, on_answer, batch);
+}
+
+static void refresh_stopped(Batch *batch, Server *server, const char *path)
 {
     _cleanup_error_ Error why = ERROR_INIT;
     FileList files = {NULL, 0, false};
     char *names[] = {"Description", "ConfigFile", NULL};
     ConfigSettings settings;
 
-    server_set_vanished(server, false);
-    if (strcmp(path, server_get_config_file(server)) == 0 && server_is_current(server))
-        return;
     if (config_read_settings(path, &settings, &files, &why) < 0) {
         batch_fail(batch, server_get_name(server), &why);
         config_settings_clear(&settings);
         file_list_clear(&files);
         return;
     }
-    if (server_set_config_file(server, path, &settings, &files) < 0)
+    if (server_set_config_file(server, path) < 0) {
+        config_settings_clear(&settings);
+        file_list_clear(&files);
         return;
+    }
+    server_set_settings(server, &settings, &files);
     manager_on_properties_changed(batch->manager, server, names);
-    if (server_get_state(server) != SERVER_RUNNING && server_get_state(server) != SERVER_STARTING)
+}
+
+static void refresh_server(Batch *batch, Server *server, const char *path)
+{
+    ServerState state = server_get_state(server);
+
+    server_set_vanished(server, false);
+    if (strcmp(path, server_get_config_file(server)) == 0 && server_is_current(server))
         return;
-    ++batch->n_pending;
-    server_reload(server, on_answer, batch);
+    if (state == SERVER_RUNNING || state == SERVER_STARTING)
+        refresh_running(batch, server, path);
+    else
+        refresh_stopped(batch, server, path);
 }
 
 void manager_reload(Manager *manager, ManagerCallback callback, void *userdata)

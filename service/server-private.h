@@ -22,9 +22,11 @@ Server *server_free(Server *server);
 /* True unless it is stopped or failed and nothing of it drains. */
 bool server_is_active(const Server *server);
 
-/* The configuration is in another file now, or says something else. Takes the rest as above. */
-int server_set_config_file(Server *server, const char *config_file, ConfigSettings *settings,
-                           FileList *files);
+/* The configuration is in another file now. */
+int server_set_config_file(Server *server, const char *config_file);
+
+/* The file of a server that does not run says something else now. Takes both. */
+void server_set_settings(Server *server, ConfigSettings *settings, FileList *files);
 
 /* Its file is gone, and it will go, too, unless the file comes back before it has drained. */
 void server_set_vanished(Server *server, bool vanished);

@@ -618,26 +618,25 @@ Server *server_free(Server *server)
     return NULL;
 }
 
-int server_set_config_file(Server *server, const char *config_file, ConfigSettings *settings,
-                           FileList *files)
+int server_set_config_file(Server *server, const char *config_file)
 {
     char *copy = strdup(config_file);
 
-    if (copy == NULL) {
-        config_settings_clear(settings);
-        file_list_clear(files);
+    if (copy == NULL)
         return -ENOMEM;
-    }
-    /* A configuration that is in use is known by its own files until a reload succeeds. */
-    if (server->current == NULL)
-        keep_config(server, NULL);
     free(server->config_file);
     server->config_file = copy;
+    return 0;
+}
+
+void server_set_settings(Server *server, ConfigSettings *settings, FileList *files)
+{
+    keep_config(server, NULL);
     config_settings_clear(&server->settings);
     server->settings = *settings;
-    file_list_clear(&server->files);
     server->files = *files;
-    return 0;
+    *settings = (ConfigSettings){NULL};
+    *files = (FileList){NULL, 0, false};
 }
 
 void server_set_vanished(Server *server, bool vanished)

@@ -386,6 +386,68 @@ static int reader_error(const Source *source, const char *text, size_t length,
                      source->filename, mark.line + 1, mark.column + 1, parser->problem);
 }
 
+/* What the events of a text add up to. */
+typedef struct Census {
+    unsigned depth, n_anchors, n_aliases;
+} Census;
+
+static int take_event(Source *source, const yaml_event_t *event, Census *census)
+{
+    const unsigned char *anchor = NULL;
+
+    switch (event->type) {
+    case YAML_ALIAS_EVENT:
+        ++census->n_aliases;
+        break;
+    case YAML_SCALAR_EVENT:
+        anchor = event->data.scalar.anchor;
+        break;
+    case YAML_SEQUENCE_START_EVENT:
+    case YAML_MAPPING_START_EVENT:
+        anchor = event->type == YAML_SEQUENCE_START_EVENT ? event->data.sequence_start.anchor
+                                                          : event->data.mapping_start.anchor;
+        ++census->depth;
+        break;
+    case YAML_SEQUENCE_END_EVENT:
+    case YAML_MAPPING_END_EVENT:
+        --census->depth;
+        break;
+    default:
+        break;
+    }
+    census->n_anchors += anchor != NULL;
+    if (census->depth > YAML_MAX_DEPTH)
+        return source_error(source, event->start_mark, "nested too deeply");
+    if (census->n_anchors > YAML_MAX_ANCHORS || census->n_aliases > YAML_MAX_ALIASES)
+        return source_error(source, event->start_mark, "too many anchors or aliases");
+    return 0;
+}
+
+/*
+ * Some texts take libyaml a time that grows with the square of their length, so that a megabyte
+ * would take minutes. Its events come one by one: look at these first.
+ */
+static int check_complexity(Source *source, const char *text, size_t length)
+{
+    bool end = false;
+    Census census = {0};
+    yaml_parser_t parser;
+    yaml_event_t event;
+    int r = 0;
+
+    if (!yaml_parser_initialize(&parser))
+        return out_of_memory(source->error);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
+    /* What is wrong with the text is told when it is loaded. */
+    while (r >= 0 && !end && yaml_parser_parse(&parser, &event)) {
+        end = event.type == YAML_STREAM_END_EVENT || event.type == YAML_DOCUMENT_END_EVENT;
+        r = take_event(source, &event, &census);
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&parser);
+    return r;
+}
+
 static int parse(const char *filename, const char *text, size_t length, FileList *files,
                  yoml_t **ret, Error *error)
 {
@@ -396,6 +458,8 @@ static int parse(const char *filename, const char *text, size_t length, FileList
     if (length > YAML_MAX_BYTES)
         return error_set(error, ERROR_INVALID_CONFIG, "%s:1:1: too large: more than %d bytes",
                          filename, YAML_MAX_BYTES);
+    if ((r = check_complexity(&source, text, length)) < 0)
+        return r;
     if (!yaml_parser_initialize(&parser))
         return out_of_memory(error);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
