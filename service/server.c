@@ -432,7 +432,7 @@ static int make_generation(Server *server, bool fresh, Generation **ret, Error *
             return error_set(error, ERROR_FAILED, "%s", strerror(ENOMEM));
         memset(server->counters, 0, size);
     }
-    if (!fresh && server->config != NULL && file_list_is_current(&server->config->files))
+    if (!fresh && server->config != NULL && server_is_current(server))
         config = config_ref(server->config);
     else if ((r = config_load_file(server->config_file, &owner, &config, error)) < 0)
         return r;
@@ -651,7 +651,10 @@ bool server_has_vanished(const Server *server)
 
 bool server_is_current(const Server *server)
 {
-    return file_list_is_current(server->config != NULL ? &server->config->files : &server->files);
+    const FileList *files = server->config != NULL ? &server->config->files : &server->files;
+
+    return files->n_entries != 0 && strcmp(files->entries[0].path, server->config_file) == 0 &&
+           file_list_is_current(files);
 }
 
 bool server_is_active(const Server *server)

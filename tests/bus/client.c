@@ -15,6 +15,7 @@ struct Client {
     GMutex mutex; /* of what follows, which the connection's own thread writes */
     GCond cond;
     GPtrArray *messages;
+    GArray *times;       /* of their arrival; gint64 */
     GHashTable *replies; /* serial to place + 1 */
 };
 
@@ -23,11 +24,13 @@ static GDBusMessage *on_message(GDBusConnection *connection, GDBusMessage *messa
                                 gboolean incoming, gpointer userdata)
 {
     Client *client = userdata;
+    gint64 now = g_get_monotonic_time();
 
     if (!incoming)
         return message;
     g_mutex_lock(&client->mutex);
     g_ptr_array_add(client->messages, g_object_ref(message));
+    g_array_append_val(client->times, now);
     if (g_dbus_message_get_reply_serial(message) != 0)
         g_hash_table_insert(client->replies,
                             GUINT_TO_POINTER(g_dbus_message_get_reply_serial(message)),
@@ -53,6 +56,7 @@ Client *client_new(const char *address)
     g_mutex_init(&client->mutex);
     g_cond_init(&client->cond);
     client->messages = g_ptr_array_new_with_free_func(g_object_unref);
+    client->times = g_array_new(FALSE, FALSE, sizeof(gint64));
     client->replies = g_hash_table_new(NULL, NULL);
     client->connection =
         g_dbus_connection_new_for_address_sync(address,
@@ -76,6 +80,7 @@ void client_free(Client *client)
     g_dbus_connection_remove_filter(client->connection, client->filter);
     g_object_unref(client->connection);
     g_ptr_array_unref(client->messages);
+    g_array_unref(client->times);
     g_hash_table_unref(client->replies);
     g_cond_clear(&client->cond);
     g_mutex_clear(&client->mutex);
@@ -118,15 +123,24 @@ guint32 client_send(Client *client, const char *path, const char *interface, con
     return client_send_to(client, BUS_NAME, path, interface, method, arguments);
 }
 
+/* Waits for messages, the mutex held; `*waits` counts, as in wait_until(). FALSE: long enough. */
+static gboolean wait_for_message(Client *client, guint *waits)
+{
+    gint64 end = g_get_monotonic_time() + G_USEC_PER_SEC;
+
+    if (!g_cond_wait_until(&client->cond, &client->mutex, end))
+        ++*waits;
+    return *waits != CHILD_TIMEOUT / G_USEC_PER_SEC;
+}
+
 guint client_place_of_reply(Client *client, guint32 serial)
 {
-    gint64 end = g_get_monotonic_time() + CHILD_TIMEOUT;
-    guint place;
+    guint place, waits = 0;
 
     g_mutex_lock(&client->mutex);
     while ((place = GPOINTER_TO_UINT(
                 g_hash_table_lookup(client->replies, GUINT_TO_POINTER(serial)))) == 0)
-        if (!g_cond_wait_until(&client->cond, &client->mutex, end))
+        if (!wait_for_message(client, &waits))
             g_error("no answer came to the call with serial %u", serial);
     g_mutex_unlock(&client->mutex);
     return place - 1;
@@ -140,6 +154,16 @@ GDBusMessage *client_get_message(Client *client, guint place)
     message = g_ptr_array_index(client->messages, place);
     g_mutex_unlock(&client->mutex);
     return message;
+}
+
+gint64 client_get_time(Client *client, guint place)
+{
+    gint64 time;
+
+    g_mutex_lock(&client->mutex);
+    time = g_array_index(client->times, gint64, place);
+    g_mutex_unlock(&client->mutex);
+    return time;
 }
 
 GDBusMessage *client_receive_any(Client *client, guint32 serial)
@@ -209,13 +233,12 @@ static gboolean is_signal(GDBusMessage *message, const char *path, const char *m
 
 guint client_place_of_signal(Client *client, guint from, const char *path, const char *member)
 {
-    gint64 end = g_get_monotonic_time() + CHILD_TIMEOUT;
-    guint i = from;
+    guint i = from, waits = 0;
 
     g_mutex_lock(&client->mutex);
     for (;; ++i) {
         while (i >= client->messages->len)
-            if (!g_cond_wait_until(&client->cond, &client->mutex, end))
+            if (!wait_for_message(client, &waits))
                 g_error("no signal %s came from %s", member, path);
         if (is_signal(g_ptr_array_index(client->messages, i), path, member))
             break;
@@ -316,6 +339,7 @@ void client_forget(Client *client)
 {
     g_mutex_lock(&client->mutex);
     g_ptr_array_set_size(client->messages, 0);
+    g_array_set_size(client->times, 0);
     g_hash_table_remove_all(client->replies);
     g_mutex_unlock(&client->mutex);
 }

@@ -78,8 +78,10 @@ guint client_place_of_reply(Client *client, guint32 serial);
 /* The place of the first signal `member` from `path` at or after `from`, which is waited for. */
 guint client_place_of_signal(Client *client, guint from, const char *path, const char *member);
 
-/* The message at a place; belongs to the client. */
+/* The message at a place, which belongs to the client, and when it came, as in
+ * g_get_monotonic_time(). */
 GDBusMessage *client_get_message(Client *client, guint place);
+gint64 client_get_time(Client *client, guint place);
 
 /*
  * The transitions of one object between two places, as "stopped>starting starting>running"; free

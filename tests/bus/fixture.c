@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See fixture.h. The temporary directory:
+ * See fixture.h. In the temporary directory there are:
  *
  *     bus, bus.conf, services/   the bus, its configuration, what it activates
- *     run                        the shell script that it activates; runs sluiced and keeps
- * accounts: started, ended, log        one line per instance; their exit statuses; their standard
- * error config/servers/            configurations www/                       a document root
+ *     sluiced.sh                 that is this script, which runs sluiced and notes
+ *     started, ended, log        one line per instance; their statuses; what they say
+ *     config/servers/            configurations
+ *     www/                       a document root
  */
 #include "fixture.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,6 +66,7 @@ void fixture_init(int *argc, char ***argv)
     g_setenv("HOME", "/nonexistent", TRUE);
     g_setenv("GIO_USE_VFS", "local", TRUE);
     g_setenv("LC_ALL", "C.UTF-8", TRUE);
+    g_unsetenv("JOURNAL_STREAM");
     signal(SIGPIPE, SIG_IGN);
     sigaction(SIGABRT, &action, NULL);
     sigaction(SIGTRAP, &action, NULL);
@@ -152,7 +152,7 @@ static void write_script(const Fixture *f, const char *arguments)
                                             "exit $status\n",
                                             dir, program, arguments);
 
-    fixture_write_file(f, "run", text);
+    fixture_write_file(f, "sluiced.sh", text);
 }
 
 void fixture_set_arguments(Fixture *f, const char *arguments)
@@ -193,6 +193,11 @@ guint fixture_count_started(const Fixture *f)
     return count_lines(f, "started");
 }
 
+guint fixture_count_ended(const Fixture *f)
+{
+    return count_lines(f, "ended");
+}
+
 typedef struct EndedCheck {
     const Fixture *f;
     guint n;
@@ -202,7 +207,7 @@ static gboolean have_ended(gpointer userdata)
 {
     const EndedCheck *check = userdata;
 
-    return count_lines(check->f, "ended") >= check->n;
+    return fixture_count_ended(check->f) >= check->n;
 }
 
 void fixture_wait_ended(Fixture *f, guint n)
@@ -291,7 +296,7 @@ static void start_bus(Fixture *f)
     g_autofree char *text = g_strdup_printf(config, f->dir, f->dir);
     g_autofree char *service = g_strdup_printf("[D-BUS Service]\n"
                                                "Name=" BUS_NAME "\n"
-                                               "Exec=/bin/sh %s/run\n",
+                                               "Exec=/bin/sh %s/sluiced.sh\n",
                                                f->dir);
     g_autofree char *option = g_strdup_printf("--config-file=%s/bus.conf", f->dir);
     g_autofree char *prefix = fixture_path(f, "dbus-daemon");
@@ -367,7 +372,7 @@ static gboolean all_ended(gpointer userdata)
     Fixture *f = userdata;
     pid_t pid;
 
-    if (count_lines(f, "ended") == count_lines(f, "started"))
+    if (fixture_count_ended(f) == fixture_count_started(f))
         return TRUE;
     if (!child_has_ended(f->bus) && (pid = fixture_get_pid(f)) != 0 && pid != f->terminated) {
         f->terminated = pid;
@@ -391,7 +396,7 @@ void fixture_free(Fixture *f)
     wait_until(all_ended, f, "the end of every sluiced");
     log = fixture_get_log(f);
     assert_no_report(log);
-    n = count_lines(f, "ended");
+    n = fixture_count_ended(f);
     for (i = 0; i != n; ++i)
         if (fixture_get_status(f, i) != f->allowed_status)
             g_assert_cmpint(fixture_get_status(f, i), ==, 0);
@@ -423,106 +428,4 @@ Child *fixture_spawn(Fixture *f, const char *const *arguments)
         g_ptr_array_add(all, (gpointer)*arguments);
     g_ptr_array_add(all, NULL);
     return fixture_spawn_program(f, (const char *const *)all->pdata, (uid_t)-1);
-}
-
-/* ---- Calls ---- */
-
-const char *server_path(const char *name)
-{
-    g_autoptr(GString) path = g_string_new(SERVER_PREFIX "/");
-
-    /* sd_bus_path_encode(3): everything but letters and digits; a digit in front, too */
-    for (const char *p = name; *p != '\0'; ++p)
-        if (g_ascii_isalpha(*p) || (p != name && g_ascii_isdigit(*p)))
-            g_string_append_c(path, *p);
-        else
-            g_string_append_printf(path, "_%02x", (guchar)*p);
-    return g_intern_string(path->str);
-}
-
-GVariant *fixture_call(Fixture *f, const char *path, const char *interface, const char *method,
-                       GVariant *arguments, GError **error)
-{
-    Client *client = fixture_get_client(f);
-    guint32 serial = client_send(client, path, interface, method, arguments);
-
-    if (g_dbus_message_to_gerror(client_receive_any(client, serial), error))
-        return NULL;
-    return client_receive(client, serial);
-}
-
-char *fixture_start(Fixture *f, const char *name)
-{
-    g_autoptr(GVariant) reply =
-        client_call(fixture_get_client(f), server_path(name), NULL, "Start", NULL);
-    g_autofree const char **urls = NULL;
-
-    g_variant_get(reply, "(^a&s)", &urls);
-    g_assert_nonnull(urls[0]);
-    return g_strdup(urls[0]);
-}
-
-void fixture_stop(Fixture *f, const char *name, guint *ret_drained, guint *ret_cut)
-{
-    g_autoptr(GVariant) reply =
-        client_call(fixture_get_client(f), server_path(name), NULL, "Stop", NULL);
-
-    g_variant_get(reply, "(uu)", ret_drained, ret_cut);
-}
-
-void fixture_reload(Fixture *f, const char *name)
-{
-    g_variant_unref(client_call(fixture_get_client(f), server_path(name), NULL, "Reload", NULL));
-}
-
-GVariant *fixture_get_property(Fixture *f, const char *name, const char *property)
-{
-    g_autoptr(GVariant) reply =
-        client_call(fixture_get_client(f), server_path(name), "org.freedesktop.DBus.Properties",
-                    "Get", g_variant_new("(ss)", SERVER_INTERFACE, property));
-    GVariant *value = NULL;
-
-    g_variant_get(reply, "(v)", &value);
-    return value;
-}
-
-char *fixture_get_state(Fixture *f, const char *name)
-{
-    g_autoptr(GVariant) value = fixture_get_property(f, name, "State");
-
-    return g_variant_dup_string(value, NULL);
-}
-
-typedef struct StateCheck {
-    Fixture *f;
-    const char *name, *state;
-} StateCheck;
-
-static gboolean state_is(gpointer userdata)
-{
-    const StateCheck *check = userdata;
-    g_autofree char *state = fixture_get_state(check->f, check->name);
-
-    return strcmp(state, check->state) == 0;
-}
-
-void fixture_wait_state(Fixture *f, const char *name, const char *state)
-{
-    StateCheck check = {f, name, state};
-
-    wait_until(state_is, &check, state);
-}
-
-/* ---- Odds and ends ---- */
-
-guint16 free_port(void)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t length = sizeof(in);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    g_assert_cmpint(bind(fd, (struct sockaddr *)&in, sizeof(in)), ==, 0);
-    g_assert_cmpint(getsockname(fd, (struct sockaddr *)&in, &length), ==, 0);
-    close(fd);
-    return ntohs(in.sin_port);
 }

@@ -78,8 +78,9 @@ pid_t fixture_get_pid(Fixture *f);
 /* Sends a signal to sluiced, which must run. */
 void fixture_kill(Fixture *f, int signal);
 
-/* Number of instances that were started, and waits until at least `n` of them have ended. */
+/* Numbers of instances that were started and have ended; waits until at least `n` have ended. */
 guint fixture_count_started(const Fixture *f);
+guint fixture_count_ended(const Fixture *f);
 void fixture_wait_ended(Fixture *f, guint n);
 
 /* Exit status of the instance that was the `n`th to end, from 0, as the shell tells it. */

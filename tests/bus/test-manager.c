@@ -145,16 +145,31 @@ static void test_unknown(void)
     assert_contains(arguments, "'s'");
 }
 
+/* What became of `server` between `from` and the reply to `serial`. */
+static void assert_transitions(Fixture *f, const char *server, guint from, guint32 serial,
+                               const char *expected)
+{
+    Client *client = fixture_get_client(f);
+    g_autofree char *found = client_get_transitions(client, server_path(server), from,
+                                                    client_place_of_reply(client, serial));
+
+    g_assert_cmpstr(found, ==, expected);
+}
+
 static void test_start(void)
 {
     g_autoptr(Fixture) f = fixture_new();
     g_autoptr(GVariant) first = NULL, second = NULL;
     g_autofree const char **urls = NULL;
+    guint32 serial;
 
     fixture_write_static(f, "one", NULL);
     fixture_write_static(f, "two", NULL);
     fixture_write_static(f, "three", NULL);
-    first = call(f, "Start", NULL);
+    serial = client_send(fixture_get_client(f), MANAGER_PATH, NULL, "Start", NULL);
+    first = client_receive(fixture_get_client(f), serial);
+    assert_transitions(f, "one", 0, serial, "stopped>starting starting>running");
+    assert_transitions(f, "two", 0, serial, "stopped>starting starting>running");
     g_variant_get(first, "(^a&s)", &urls);
     g_assert_cmpuint(g_strv_length((char **)urls), ==, 3);
     for (guint i = 0; i != 3; ++i)
@@ -197,6 +212,8 @@ static void test_stop(void)
     g_autoptr(GVariant) nothing = NULL, reply = NULL, servers = NULL;
     g_autofree char *one = NULL, *two = NULL;
     g_autoptr(GSocket) idle = NULL;
+    guint32 serial;
+    guint from;
 
     fixture_write_static(f, "one", NULL);
     fixture_write_static(f, "two", NULL);
@@ -208,8 +225,12 @@ static void test_stop(void)
     idle = web_connect(one);
     web_request(idle, "/");
     g_assert_cmpuint(web_receive(idle, NULL, NULL), ==, 200);
-    reply = call(f, "Stop", NULL);
+    from = client_mark(fixture_get_client(f));
+    serial = client_send(fixture_get_client(f), MANAGER_PATH, NULL, "Stop", NULL);
+    reply = client_receive(fixture_get_client(f), serial);
     assert_prints(reply, "(uint32 1, uint32 0)");
+    assert_transitions(f, "one", from, serial, "running>stopping stopping>stopped");
+    assert_transitions(f, "two", from, serial, "running>stopping stopping>stopped");
     g_assert_true(web_is_closed(idle));
     g_assert_true(web_is_refused(one));
     g_assert_true(web_is_refused(two));

@@ -39,18 +39,11 @@ static void assert_state(Fixture *f, const char *expected)
     g_assert_cmpstr(state, ==, expected);
 }
 
-static guint32 get_generation(Fixture *f)
+static void assert_property(Fixture *f, const char *property, const char *expected)
 {
-    g_autoptr(GVariant) value = fixture_get_property(f, "www", "Generation");
+    g_autoptr(GVariant) value = fixture_get_property(f, "www", property);
 
-    return g_variant_get_uint32(value);
-}
-
-static char *get_result(Fixture *f)
-{
-    g_autoptr(GVariant) value = fixture_get_property(f, "www", "Result");
-
-    return g_variant_dup_string(value, NULL);
+    assert_prints(value, expected);
 }
 
 /* A mark behind everything that has happened so far. */
@@ -104,7 +97,7 @@ static void test_stopped_start_fails(void)
 {
     g_autoptr(Fixture) f = fixture_new();
     Client *client = fixture_get_client(f);
-    g_autofree char *message = NULL, *result = NULL;
+    g_autofree char *message = NULL;
     g_autoptr(GVariant) details = NULL, changed = NULL;
     const char *error, *reason;
     guint32 serial;
@@ -123,8 +116,7 @@ static void test_stopped_start_fails(void)
     g_assert_cmpstr(reason, ==, "error");
     changed = client_get_changed(client, PATH, "Result", from, to);
     assert_prints(changed, "'config'");
-    result = get_result(f);
-    g_assert_cmpstr(result, ==, "config");
+    assert_property(f, "Result", "'config'");
 }
 
 static void test_stopped_stop(void)
@@ -161,11 +153,10 @@ static void test_stopped_reload(void)
 static void test_failed_start(void)
 {
     g_autoptr(Fixture) f = fixture_new();
-    g_autofree char *message = NULL, *result = NULL;
+    g_autofree char *message = NULL;
     guint32 serial;
     guint from;
 
-    fixture_write_static(f, "www", NULL);
     fail(f);
     from = client_mark(fixture_get_client(f));
     serial = send(f, "Start");
@@ -183,19 +174,16 @@ static void test_failed_stop(void)
 {
     g_autoptr(Fixture) f = fixture_new();
     g_autoptr(GVariant) reply = NULL;
-    g_autofree char *result = NULL;
     guint32 serial;
     guint from;
 
-    fixture_write_static(f, "www", NULL);
     fail(f);
     from = client_mark(fixture_get_client(f));
     serial = send(f, "Stop");
     reply = receive(f, serial);
     assert_prints(reply, "(uint32 0, uint32 0)");
     assert_transitions(f, from, serial, "");
-    result = get_result(f);
-    g_assert_cmpstr(result, ==, "config");
+    assert_property(f, "Result", "'config'");
 }
 
 static void test_failed_reload(void)
@@ -203,7 +191,6 @@ static void test_failed_reload(void)
     g_autoptr(Fixture) f = fixture_new();
     g_autofree char *message = NULL;
 
-    fixture_write_static(f, "www", NULL);
     fail(f);
     fixture_write_static(f, "www", NULL);
     message = receive_not_running(f, send(f, "Reload"));
@@ -227,7 +214,7 @@ static void test_starting_start(void)
     second = receive(f, serials[1]);
     g_assert_cmpvariant(first, second);
     assert_transitions(f, from, serials[1], "stopped>starting starting>running");
-    g_assert_cmpuint(get_generation(f), ==, 1);
+    assert_property(f, "Generation", "uint32 1");
 }
 
 /* Both learn why. */
@@ -301,7 +288,7 @@ static void test_starting_reload(void)
     g_assert_cmpuint(client_place_of_reply(fixture_get_client(f), start), <,
                      client_place_of_reply(fixture_get_client(f), reload));
     assert_transitions(f, from, reload, "stopped>starting starting>running");
-    g_assert_cmpuint(get_generation(f), ==, 2);
+    assert_property(f, "Generation", "uint32 2");
     urls = g_variant_get_child_value(reply, 0);
     listen = fixture_get_property(f, "www", "Listen");
     g_assert_cmpvariant(urls, listen);
@@ -337,14 +324,14 @@ static void test_running_start(void)
     again = receive(f, serial);
     g_assert_cmpvariant(reply, again);
     assert_transitions(f, from, serial, "");
-    g_assert_cmpuint(get_generation(f), ==, 1);
+    assert_property(f, "Generation", "uint32 1");
 }
 
 static void test_running_stop(void)
 {
     g_autoptr(Fixture) f = fixture_new();
     Client *client = fixture_get_client(f);
-    g_autofree char *url = NULL, *result = NULL;
+    g_autofree char *url = NULL;
     g_autoptr(GSocket) idle = NULL;
     g_autoptr(GVariant) reply = NULL, details = NULL, listen = NULL;
     guint32 serial;
@@ -366,8 +353,7 @@ static void test_running_stop(void)
     listen = client_get_changed(client, PATH, "Listen", from, to);
     assert_prints(listen, "@as []");
     g_assert_true(web_is_refused(url));
-    result = get_result(f);
-    g_assert_cmpstr(result, ==, "success");
+    assert_property(f, "Result", "'success'");
 }
 
 static void test_running_reload(void)
@@ -388,7 +374,7 @@ static void test_running_reload(void)
     to = client_place_of_reply(client, serial);
     generation = client_get_changed(client, PATH, "Generation", from, to);
     assert_prints(generation, "uint32 2");
-    g_assert_cmpuint(get_generation(f), ==, 2);
+    assert_property(f, "Generation", "uint32 2");
     again = fixture_start(f, "www");
     g_assert_cmpstr(again, ==, url);
     g_assert_cmpuint(web_get(url, "/", NULL), ==, 200);
@@ -426,12 +412,6 @@ static void stopping_init(Stopping *stopping, Fixture *f)
     assert_state(f, "stopping");
 }
 
-/* Soon after the state says so: the workers are told at the same time as the clients. */
-static gboolean is_refused(gpointer userdata)
-{
-    return web_is_refused(userdata);
-}
-
 static void test_stopping_start(void)
 {
     g_autoptr(Fixture) f = fixture_new();
@@ -454,7 +434,7 @@ static void test_stopping_start(void)
                      client_place_of_reply(client, stopping.serial));
     assert_transitions(f, from, stopping.serial, "stopping>starting starting>running");
     assert_state(f, "running");
-    g_assert_cmpuint(get_generation(f), ==, 2);
+    assert_property(f, "Generation", "uint32 2");
 }
 
 static void test_stopping_stop(void)
@@ -487,7 +467,7 @@ static void test_stopping_reload(void)
     stopping_init(&stopping, f);
     message = receive_not_running(f, send(f, "Reload"));
     assert_state(f, "stopping");
-    wait_until(is_refused, stopping.url, "connections to be refused");
+    web_wait_refused(stopping.url);
     busy_finish(stopping.busy);
     g_variant_unref(receive(f, stopping.serial));
 }

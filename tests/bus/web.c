@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "child.h"
+
 static GSocketAddress *url_to_address(const char *url)
 {
     g_autofree char *host = NULL;
@@ -71,6 +73,16 @@ gboolean web_is_refused(const char *url)
     return g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED) ||
            /* a Unix socket that is gone */
            g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
+}
+
+static gboolean is_refused(gpointer userdata)
+{
+    return web_is_refused(userdata);
+}
+
+void web_wait_refused(const char *url)
+{
+    wait_until(is_refused, (gpointer)url, "connections to be refused");
 }
 
 void web_send(GSocket *socket, const char *text)

@@ -24,6 +24,9 @@ GSocket *web_try_connect(const char *url, GError **error);
 GSocket *web_connect(const char *url);
 /* Whether a new connection is refused. */
 gboolean web_is_refused(const char *url);
+/* Waits until it is: when the bus tells that a server is stopping, its workers have yet to hear it.
+ */
+void web_wait_refused(const char *url);
 
 void web_send(GSocket *socket, const char *text);
 

@@ -41,10 +41,9 @@ static void on_state(Server *server, const ServerTransition *transition, void *u
     g_assert_nonnull(transition->urls);
     g_assert_cmpint(transition->urls[0] != NULL, ==, transition->new_state == SERVER_RUNNING);
     g_assert_cmpint(transition->error != NULL, ==, transition->new_state == SERVER_FAILED);
-    g_ptr_array_add(house->log,
-                    g_strdup_printf("%s:%s>%s", server_get_name(server),
-                                    server_state_to_string(transition->old_state),
-                                    server_state_to_string(transition->new_state)));
+    g_ptr_array_add(house->log, g_strdup_printf("%s:%s>%s", server_get_name(server),
+                                                server_state_to_string(transition->old_state),
+                                                server_state_to_string(transition->new_state)));
 }
 
 static void on_properties(Server *server, char *const *names, void *userdata)
