@@ -20,6 +20,18 @@ static void connection_on_detached(void *data, h2o_socket_t *socket, size_t requ
 
 static const char cut_error[] = "cut by the server";
 
+static bool is_idle(const Connection *connection)
+{
+    return connection->kind == CONNECTION_HTTP1_IDLE || connection->kind == CONNECTION_HTTP2_IDLE;
+}
+
+/* Its first request may be on the wire. */
+static bool is_new(const Connection *connection)
+{
+    return connection->socket->bytes_written == 0 &&
+           h2o_now(connection->slot->context.loop) - connection->accepted_at < CONNECTION_GRACE;
+}
+
 static void on_close(void *data)
 {
     Connection *connection = data;
@@ -30,7 +42,9 @@ static void on_close(void *data)
     --slot->n_connections;
     counter_add(&slot->counters->closed, 1);
     if (slot->draining)
-        ++*(slot->cutting ? &slot->cut : &slot->drained);
+        /* Who is idle at the deadline has lost nothing and does not count as cut. */
+        ++*(slot->cutting && (!is_idle(connection) || is_new(connection)) ? &slot->cut
+                                                                          : &slot->drained);
     free(connection);
 
     /* Whoever makes room below the limit wakes the workers that stopped accepting at it. */
@@ -151,7 +165,7 @@ static void connection_cut(Connection *connection)
         shutdown(h2o_socket_get_fd(socket), SHUT_RDWR);
         h2o_http1_upgrade(connection->request, NULL, 0, connection_on_detached, NULL);
         socket->_cb.write(socket, cut_error);
-    } else {
+    } else if (connection->kind == CONNECTION_OTHER) {
         /* Neither HTTP nor reading nor writing: a tunnel whose other end does not take our data. */
         h2o_tunnel_break(socket->data);
     }
@@ -177,7 +191,7 @@ int32_t connections_close_idle(Slot *slot)
     for (node = slot->connections.next; node != &slot->connections; node = next) {
         Connection *connection = H2O_STRUCT_FROM_MEMBER(Connection, link, node);
         next = node->next;
-        if (connection->kind != CONNECTION_HTTP1_IDLE && connection->kind != CONNECTION_HTTP2_IDLE)
+        if (!is_idle(connection))
             continue;
         age = now - connection->accepted_at;
         if (connection->socket->bytes_written == 0 && age < CONNECTION_GRACE) {

@@ -550,6 +550,7 @@ void server_stop(Server *server, uint64_t timeout_usec, ServerReason reason,
                  ServerCallback callback, void *userdata)
 {
     ServerState old = server->state;
+    bool draining = server->n_retired != 0;
 
     timeout_usec = effective_timeout(server, timeout_usec);
     if (server->current != NULL) {
@@ -563,9 +564,9 @@ void server_stop(Server *server, uint64_t timeout_usec, ServerReason reason,
     }
     waiter_add(&server->stopping, callback, userdata)->up_to = server->last_id;
     if (old == SERVER_STARTING) {
-        /* The start gives up; what there is of its generation drains by itself. */
+        /* The start gives up, having served nobody. But an older generation may have. */
         server->result = SERVER_RESULT_SUCCESS;
-        set_state(server, SERVER_STOPPED, reason, NULL);
+        set_state(server, draining ? SERVER_STOPPING : SERVER_STOPPED, reason, NULL);
         waiters_fail(server, &server->starting, "it was stopped before it had started");
         waiters_fail(server, &server->reload_next, "it was stopped before it had started");
     } else if (old == SERVER_RUNNING) {

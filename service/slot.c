@@ -166,7 +166,11 @@ static int32_t drain(Slot *slot)
     bool quiet;
 
     if (slot->cutting) {
-        connections_cut(slot);
+        /* In a message, not here: see slot_cut(). */
+        if (slot->n_connections != 0 && !slot->cut_pending) {
+            slot->cut_pending = true;
+            worker_send(slot->worker, &slot->cut_message);
+        }
     } else if (slot->close_idle) {
         connections_classify(slot);
         grace = connections_close_idle(slot);
@@ -280,7 +284,8 @@ void slot_retire(WorkerMessage *message, Worker *worker)
 {
     Slot *slot = H2O_STRUCT_FROM_MEMBER(Slot, retire_message, message);
 
-    __atomic_store_n(&slot->retire_pending, 0, __ATOMIC_RELEASE);
+    /* Before the argument is looked at, or a change of it could go unnoticed. */
+    __atomic_exchange_n(&slot->retire_pending, 0, __ATOMIC_SEQ_CST);
     slot->close_idle = __atomic_load_n(&slot->retire_close_idle, __ATOMIC_ACQUIRE);
     if (slot->draining)
         return;
@@ -296,12 +301,15 @@ void slot_cut(WorkerMessage *message, Worker *worker)
 {
     Slot *slot = H2O_STRUCT_FROM_MEMBER(Slot, cut_message, message);
 
-    if (slot->n_connections != 0) {
-        /* Who is idle at the deadline has lost nothing and does not count as cut. */
-        connections_classify(slot);
-        connections_close_idle(slot);
-    }
+    /*
+     * A connection may be cut by a write that fails, which puts its socket on the loop's list of
+     * pending ones, and the loop frees closed sockets before it looks at that list. Not so while
+     * the list is being worked off, as it is now.
+     */
+    slot->cut_pending = false;
     slot->cutting = true;
+    if (slot->n_connections != 0)
+        connections_cut(slot);
 }
 
 void slot_resume(WorkerMessage *message, Worker *worker)
@@ -309,7 +317,7 @@ void slot_resume(WorkerMessage *message, Worker *worker)
     Slot *slot = H2O_STRUCT_FROM_MEMBER(Slot, resume_message, message);
 
     /* That the loop has woken is enough: update_accepting() follows. */
-    __atomic_store_n(&slot->resume_pending, 0, __ATOMIC_RELEASE);
+    __atomic_exchange_n(&slot->resume_pending, 0, __ATOMIC_SEQ_CST);
 }
 
 void slot_teardown(WorkerMessage *message, Worker *worker)

@@ -76,6 +76,7 @@ struct Slot {
     WorkerMessage accept_message;
     WorkerMessage retire_message;
     WorkerMessage cut_message;
+    bool cut_pending;             /* it is on its way from this very slot */
     WorkerMessage resume_message; /* another worker freed a place below max-connections */
     int resume_pending;           /* atomic: resume_message is on its way */
     WorkerMessage teardown_message;

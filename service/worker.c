@@ -13,7 +13,9 @@
 
 struct Worker {
     pthread_t thread;
-    sem_t *started; /* posted once messages can be sent */
+    sem_t started;  /* posted once messages can be sent */
+    sem_t stopping; /* posted once the last one has been */
+    bool looked_up; /* a name, at some time */
     bool running;   /* the thread exists; main thread */
     MainQueue *queue;
     h2o_loop_t *loop;
@@ -48,8 +50,10 @@ __attribute__((visibility("default"))) h2o_hostinfo_getaddr_req_t *h2o_hostinfo_
 
     if (library == NULL)
         library = (__typeof__(library))dlsym(RTLD_NEXT, "h2o_hostinfo_getaddr");
-    if (current_worker != NULL)
+    if (current_worker != NULL) {
+        current_worker->looked_up = true;
         receiver = &current_worker->getaddr_receiver;
+    }
     return library(receiver, name, serv, family, socktype, protocol, flags, cb, cbdata);
 }
 
@@ -82,6 +86,12 @@ static int32_t run_hooks(Worker *worker)
     return wait;
 }
 
+static void wait_for(sem_t *semaphore)
+{
+    while (sem_wait(semaphore) < 0 && errno == EINTR)
+        ;
+}
+
 /*
  * A socket takes its buffers from a pool of the thread that created it, so the loop and everything
  * on it, its message queue first of all, are made and freed on the worker's own thread.
@@ -97,12 +107,16 @@ static void *worker_main(void *userdata)
     h2o_multithread_register_receiver(worker->messages, &worker->receiver, on_messages);
     h2o_multithread_register_receiver(worker->messages, &worker->getaddr_receiver,
                                       h2o_hostinfo_getaddr_receiver);
-    sem_post(worker->started);
+    sem_post(&worker->started);
 
     while (!worker->stop) {
         h2o_evloop_run(worker->loop, wait);
         wait = run_hooks(worker);
     }
+    /* Whoever sent the message looks at the queue until it has returned. */
+    wait_for(&worker->stopping);
+    if (worker->looked_up)
+        return NULL; /* see pool_free() */
     h2o_multithread_unregister_receiver(worker->messages, &worker->getaddr_receiver);
     h2o_multithread_unregister_receiver(worker->messages, &worker->receiver);
     h2o_multithread_destroy_queue(worker->messages);
@@ -121,22 +135,17 @@ static void on_stop(WorkerMessage *message, Worker *worker)
 static int worker_init(Worker *worker, MainQueue *queue, unsigned index)
 {
     char name[16];
-    sem_t started;
     int r;
 
     worker->queue = queue;
-    worker->started = &started;
+    sem_init(&worker->started, 0, 0);
+    sem_init(&worker->stopping, 0, 0);
     h2o_linklist_init_anchor(&worker->hooks);
     worker->stop_message.run = on_stop;
-    sem_init(&started, 0, 0);
-    if ((r = pthread_create(&worker->thread, NULL, worker_main, worker)) == 0) {
-        while (sem_wait(&started) < 0 && errno == EINTR)
-            ;
-        worker->running = true;
-    }
-    sem_destroy(&started);
-    if (r != 0)
+    if ((r = pthread_create(&worker->thread, NULL, worker_main, worker)) != 0)
         return -r;
+    wait_for(&worker->started);
+    worker->running = true;
     snprintf(name, sizeof(name), "worker-%u", index);
     pthread_setname_np(worker->thread, name);
     return 0;
@@ -147,6 +156,7 @@ static void worker_deinit(Worker *worker)
     if (!worker->running)
         return;
     worker_send(worker, &worker->stop_message);
+    sem_post(&worker->stopping);
     pthread_join(worker->thread, NULL);
 }
 
@@ -191,13 +201,25 @@ void pool_wait(Pool *pool)
 
 Pool *pool_free(Pool *pool)
 {
+    static Pool *kept; /* for good */
+    bool looked_up = false;
     unsigned i;
 
     if (pool == NULL)
         return NULL;
-    for (i = 0; i != pool->n_workers; ++i)
+    for (i = 0; i != pool->n_workers; ++i) {
         worker_deinit(&pool->workers[i]);
-    free(pool);
+        looked_up = looked_up || pool->workers[i].looked_up;
+    }
+    /*
+     * The library's own threads look names up, cannot be called off, and may have an answer for one
+     * of the workers yet. It must find its queue.
+     */
+    if (looked_up)
+        kept = pool;
+    else
+        free(pool);
+    (void)kept;
     return NULL;
 }
 

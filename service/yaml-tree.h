@@ -16,12 +16,12 @@
 #include "file-list.h"
 #include "yoml.h"
 
-#define YAML_MAX_BYTES (1024 * 1024) /* of one file or text */
-#define YAML_MAX_DEPTH 64            /* of nesting */
-#define YAML_MAX_ANCHORS 1000        /* of one file; libyaml compares each with all others */
-#define YAML_MAX_ALIASES 10000       /* ditto */
-#define YAML_MAX_FILES 64            /* read through !file, all together */
-#define YAML_MAX_NODES 200000        /* of the tree with every alias written out */
+#define YAML_MAX_BYTES   (1024 * 1024) /* of one file or text */
+#define YAML_MAX_DEPTH   64            /* of nesting */
+#define YAML_MAX_ANCHORS 1000          /* of one file; libyaml compares each with all others */
+#define YAML_MAX_ALIASES 10000         /* ditto */
+#define YAML_MAX_FILES   64            /* read through !file, all together */
+#define YAML_MAX_NODES   200000        /* of the tree with every alias written out */
 
 /*
  * Parses `text`; `filename` is what messages call it. `!file` is refused, for the text may be a
