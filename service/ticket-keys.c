@@ -137,8 +137,14 @@ static int on_ticket(SSL *ssl, unsigned char name[NAME_LENGTH], unsigned char *i
 {
     TicketKeys *keys = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 
+    int r;
+
     rotate_if_due(keys);
-    return sealing ? seal(keys, name, iv, cipher, mac) : open_ticket(keys, name, iv, cipher, mac);
+    if (sealing)
+        return seal(keys, name, iv, cipher, mac);
+    r = open_ticket(keys, name, iv, cipher, mac);
+    /* Of TLS 1.3 a client uses a ticket once (RFC 8446 appendix C.4), so it needs another. */
+    return r == 1 && SSL_version(ssl) == TLS1_3_VERSION ? 2 : r;
 }
 
 TicketKeys *ticket_keys_new(void)
