@@ -112,6 +112,8 @@ static void *worker_main(void *userdata)
     while (!worker->stop) {
         h2o_evloop_run(worker->loop, wait);
         wait = run_hooks(worker);
+        /* What the hooks have done to sockets is worked off before the loop frees closed ones. */
+        h2o_timeout__do_post_callback(worker->loop);
     }
     /* Whoever sent the message looks at the queue until it has returned. */
     wait_for(&worker->stopping);
