@@ -376,7 +376,8 @@ static int reader_error(const Source *source, const char *text, size_t length,
     yaml_mark_t mark = {0};
 
     for (i = 0; i != end; ++i) {
-        ++mark.column;
+        /* Columns count characters, as libyaml's do: not the bytes that continue one in UTF-8. */
+        mark.column += ((unsigned char)text[i] & 0xc0) != 0x80;
         if (text[i] == '\n') {
             ++mark.line;
             mark.column = 0;

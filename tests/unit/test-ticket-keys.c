@@ -164,11 +164,7 @@ static void test_again(Fixture *f, gconstpointer data)
 
     g_assert_false(connect_to(f, f->servers[0]));
     for (i = 0; i != 3; ++i)
-        if (!connect_to(f, f->servers[1 - i % 2])) {
-            g_assert_cmpint(GPOINTER_TO_INT(data), ==, TLS1_3_VERSION);
-            g_test_incomplete("a resumed session gets no new ticket");
-            return;
-        }
+        g_assert_true(connect_to(f, f->servers[1 - i % 2]));
 }
 
 static void test_rotated_once(Fixture *f, gconstpointer data)
