@@ -18,7 +18,7 @@
 #include "manager.h"
 
 #define ENTRIES_MAX 16
-#define FIELDS_MAX 16
+#define FIELDS_MAX  16
 
 /* One entry: its fields, each ended by NUL. */
 typedef struct Entry {
@@ -206,7 +206,8 @@ static void test_fields(void)
     expect("/journal/path", get_field(0, "SLUICE_PATH"), "/none?a=b");
     expect("/journal/bytes", get_field(0, "SLUICE_BYTES"), "9");
     expect("/journal/priority", get_field(0, "PRIORITY"), "6");
-    expect("/journal/combined_format", strstr(get_field(0, "MESSAGE"), "\"GET /none?a=b HTTP/1.0\""),
+    expect("/journal/combined_format",
+           strstr(get_field(0, "MESSAGE"), "\"GET /none?a=b HTTP/1.0\""),
            "\"GET /none?a=b HTTP/1.0\" 404 9 \"-\" \"me\"");
     site_deinit(&site);
 }
@@ -225,8 +226,8 @@ static void test_escape(void)
 {
     Site site;
 
-    site_init(&site, capture,
-              "access-log: {path: journal, escape: json, format: '\"%{x}i\"'}", "", "");
+    site_init(&site, capture, "access-log: {path: journal, escape: json, format: '\"%{x}i\"'}", "",
+              "");
     ask(&site, "GET /page HTTP/1.0\r\nx: a\"b\r\n\r\n");
     expect("/journal/escape", get_field(0, "MESSAGE"), "\"a\\\"b\"");
     site_deinit(&site);
