@@ -26,6 +26,12 @@ static inline Config *applying_config(h2o_configurator_context_t *context)
     return H2O_STRUCT_FROM_MEMBER(Config, global, context->globalconf);
 }
 
+/* What is being applied on this thread, or NULL. */
+Config *config_being_applied(void);
+
+/* Frees `memory`, which may be NULL, together with the configuration. */
+void config_own(Config *config, void *memory);
+
 Configurator *configurator_new(Config *config);
 
 void config_register_listen(Config *config);  /* listen */

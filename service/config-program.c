@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "log.h"
+
 #define NAME_RESOLUTION_THREADS_MAX 64
 #define FASTOPEN_QUEUE_MAX          65535
 
@@ -73,41 +75,48 @@ static int on_name_resolution_threads(h2o_configurator_command_t *command,
 
     if (read_number(command, node, 1, NAME_RESOLUTION_THREADS_MAX, &value) != 0)
         return -1;
-    /* One pool for the whole process: the server that wants most decides. */
-    if (!context->dry_run && (size_t)value > h2o_hostinfo_max_threads)
-        h2o_hostinfo_max_threads = (size_t)value;
+    command_config(command)->name_resolution_threads = (size_t)value;
     return 0;
 }
 
-/* Where bodies too large for memory go. One place for the whole process: the first one stays. */
+/* Where bodies too large for memory go; see config_commit(). */
 static int on_temp_buffer_path(h2o_configurator_command_t *command,
                                h2o_configurator_context_t *context, yoml_t *node)
 {
-    char *template = h2o_socket_buffer_mmap_settings.fn_template;
-    const char *file = strrchr(template, '/');
-    char path[sizeof(h2o_socket_buffer_mmap_settings.fn_template)];
-    static bool set; /* main thread */
+    const char *file = strrchr(h2o_socket_buffer_mmap_settings.fn_template, '/');
+    Config *config = command_config(command);
+    char *path = NULL;
 
-    if (snprintf(path, sizeof(path), "%s%s", node->data.scalar, file) >= (int)sizeof(path)) {
-        h2o_configurator_errprintf(command, node, "the path is too long");
-        return -1;
-    }
     if (access(node->data.scalar, W_OK | X_OK) != 0) {
         h2o_configurator_errprintf(command, node, "cannot write to `%s`: %s", node->data.scalar,
                                    strerror(errno));
         return -1;
     }
-    if (context->dry_run || strcmp(template, path) == 0)
-        return 0;
-    if (set) {
-        config_warn(command_config(command), node,
-                    "temp-buffer-path: ignored, another server has set `%.*s`",
-                    (int)(file - template), template);
-        return 0;
+    if (asprintf(&path, "%s%s", node->data.scalar, file) < 0)
+        return -1;
+    if (strlen(path) >= sizeof(h2o_socket_buffer_mmap_settings.fn_template)) {
+        h2o_configurator_errprintf(command, node, "the path is too long");
+        free(path);
+        return -1;
     }
-    set = true;
-    strcpy(template, path);
+    free(config->temp_buffer_path);
+    config->temp_buffer_path = path;
     return 0;
+}
+
+void config_commit(const Config *config, bool in_use)
+{
+    char *template = h2o_socket_buffer_mmap_settings.fn_template;
+
+    /* One pool of threads for the whole process: the server that wants most decides. */
+    if (config->name_resolution_threads > h2o_hostinfo_max_threads)
+        h2o_hostinfo_max_threads = config->name_resolution_threads;
+    if (config->temp_buffer_path == NULL || strcmp(template, config->temp_buffer_path) == 0)
+        return;
+    if (in_use)
+        log_warning("temp-buffer-path: `%s` stays in force while a server runs", template);
+    else
+        strcpy(template, config->temp_buffer_path);
 }
 
 static int on_mruby(h2o_configurator_command_t *command, h2o_configurator_context_t *context,

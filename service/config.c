@@ -68,6 +68,24 @@ void config_warn(Config *config, const yoml_t *node, const char *format, ...)
     strv_take(&config->warnings, what);
 }
 
+Config *config_being_applied(void)
+{
+    return applying;
+}
+
+void config_own(Config *config, void *memory)
+{
+    void **grown;
+
+    if (memory == NULL)
+        return;
+    grown = realloc(config->owned, (config->n_owned + 1) * sizeof(*grown));
+    if (grown == NULL)
+        return; /* then it is lost */
+    config->owned = grown;
+    config->owned[config->n_owned++] = memory;
+}
+
 Configurator *configurator_new(Config *config)
 {
     Configurator *configurator =
@@ -276,6 +294,10 @@ static void config_free(Config *config)
     free(config->listens);
     strv_free(config->warnings);
     free(config->server_name);
+    free(config->temp_buffer_path);
+    for (i = 0; i != config->n_owned; ++i)
+        free(config->owned[i]);
+    free(config->owned);
     free(config->guards);
     ticket_keys_unref(config->ticket_keys);
     file_list_clear(&config->files);

@@ -72,10 +72,14 @@ typedef struct Config {
     int max_connections;
     int fastopen;
     TlsResumption resumption;
-    TicketKeys *ticket_keys; /* NULL after a dry run */
+    TicketKeys *ticket_keys;        /* NULL after a dry run */
+    size_t name_resolution_threads; /* 0: not said */
+    char *temp_buffer_path;         /* a template for mkstemp(), or NULL */
     bool in_order;       /* it has handlers whose contexts must be made in the order of workers */
     char *server_name;   /* what `global.server_name` points to, or NULL */
     char **warnings;     /* for the log and Status, each with FILE:LINE:COLUMN; or NULL */
+    void **owned; /* see config_own() */
+    size_t n_owned;
     ConfigGuard *guards; /* see config-guard.c */
     WorkerMessage free_message;
 
@@ -98,6 +102,12 @@ int config_load_text(const char *name, const char *text, const ConfigOwner *owne
                      Error *error);
 
 Config *config_ref(Config *config);
+
+/*
+ * Puts into force what concerns the whole process. A directory for temporary files is set only
+ * while `in_use` is false, as workers may be looking at the old one otherwise; that is logged.
+ */
+void config_commit(const Config *config, bool in_use);
 
 /*
  * Drops a reference. With the last one it is freed, on the thread of `first_worker` if it has been

@@ -3,8 +3,10 @@
 #include "listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -68,17 +70,40 @@ static int take_over_path(const struct sockaddr_un *un)
     return unlink(un->sun_path) < 0 ? -errno : 0;
 }
 
-int listener_adapt(Listener *listener, const ConfigListen *config, Error *error)
+/* Opens the socket at its path, but nothing else that somebody may have put there. */
+static int open_path(const Listener *listener)
 {
     const struct sockaddr_un *un = (const struct sockaddr_un *)&listener->wanted.sa;
+    int fd = open(un->sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
 
-    if (un->sun_family != AF_UNIX)
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &st) < 0 || st.st_dev != listener->device || st.st_ino != listener->inode) {
+        close(fd);
+        return -ENOENT;
+    }
+    return fd;
+}
+
+int listener_adapt(Listener *listener, const ConfigListen *config, Error *error)
+{
+    char path[32];
+    int fd, r = 0;
+
+    if (config->address.sa.ss_family != AF_UNIX ||
+        (config->owner == (uid_t)-1 && config->mode == (mode_t)-1))
         return 0;
-    if (config->owner != (uid_t)-1 && chown(un->sun_path, config->owner, config->group) < 0)
-        return listen_error(config, errno, "cannot set its owner", error);
-    if (config->mode != (mode_t)-1 && chmod(un->sun_path, config->mode) < 0)
-        return listen_error(config, errno, "cannot set its permission", error);
-    return 0;
+    if ((fd = open_path(listener)) < 0)
+        return listen_error(config, -fd, "cannot find it at its path", error);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    if (config->owner != (uid_t)-1 &&
+        fchownat(fd, "", config->owner, config->group, AT_EMPTY_PATH) < 0)
+        r = listen_error(config, errno, "cannot set its owner", error);
+    else if (config->mode != (mode_t)-1 && chmod(path, config->mode) < 0)
+        r = listen_error(config, errno, "cannot set its permission", error);
+    close(fd);
+    return r;
 }
 
 static int bind_unix(Listener *listener, const ConfigListen *config, Error *error)

@@ -28,7 +28,10 @@ typedef struct Listener {
  */
 int listener_new(Listener **ret, const ConfigListen *config, Error *error);
 
-/* Makes owner and permission of a listener that stays what its new configuration says. */
+/*
+ * Makes owner and permission of a Unix socket what the configuration says, if its path still is the
+ * socket's.
+ */
 int listener_adapt(Listener *listener, const ConfigListen *config, Error *error);
 
 Listener *listener_ref(Listener *listener);

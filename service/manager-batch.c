@@ -202,19 +202,12 @@ static void refresh_stopped(Batch *batch, Server *server, const char *path)
     char *names[] = {"Description", "ConfigFile", NULL};
     ConfigSettings settings;
 
-    if (config_read_settings(path, &settings, &files, &why) < 0) {
+    /* A file that cannot be used still is the server's, whose Start tells what is wrong with it. */
+    if (config_read_settings(path, &settings, &files, &why) < 0)
         batch_fail(batch, server_get_name(server), &why);
-        config_settings_clear(&settings);
-        file_list_clear(&files);
-        return;
-    }
-    if (server_set_config_file(server, path) < 0) {
-        config_settings_clear(&settings);
-        file_list_clear(&files);
-        return;
-    }
     server_set_settings(server, &settings, &files);
-    manager_on_properties_changed(batch->manager, server, names);
+    if (server_set_config_file(server, path) >= 0)
+        manager_on_properties_changed(batch->manager, server, names);
 }
 
 static void refresh_server(Batch *batch, Server *server, const char *path)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See options.h. */
+/* See program-options.h. */
 #include "program-options.h"
 
 #include <errno.h>

@@ -317,6 +317,8 @@ static void on_gone(Generation *generation, uint32_t drained, uint32_t cut, void
     server->retired[i] = server->retired[--server->n_retired];
     server->drained += drained;
     server->cut += cut;
+    if (server->n_retired == 0 && server->current == NULL)
+        drop_single_use_config(server);
 
     for (link = &server->stopping.first; (waiter = *link) != NULL;) {
         if (generation_get_id(generation) <= waiter->up_to) {
@@ -334,7 +336,6 @@ static void on_gone(Generation *generation, uint32_t drained, uint32_t cut, void
     }
     if (server->state == SERVER_STOPPING && server->n_retired == 0) {
         server->result = server->cut != 0 ? SERVER_RESULT_TIMEOUT : SERVER_RESULT_SUCCESS;
-        drop_single_use_config(server);
         set_state(server, SERVER_STOPPED, server->reason, NULL);
     }
     update_activity(server);
@@ -379,7 +380,6 @@ static int open_listeners(Server *server, const Config *config, Listener **liste
             /* Two entries with port 0 must not share one socket. */
             listeners[n]->taken = true;
             listener_ref(listeners[n]);
-            r = listener_adapt(listeners[n], listen, error);
             continue;
         }
         if ((r = listener_new(&listeners[n], listen, error)) < 0) {
@@ -406,6 +406,20 @@ static void log_warnings(const Server *server, const Config *config)
 
     for (i = 0; i != strv_length(config->warnings); ++i)
         log_warning("server '%s': %s", server->name, config->warnings[i]);
+}
+
+/* Sockets that stay get the owner and the permission of the new configuration, which is in force.
+ */
+static void adapt_listeners(const Server *server, const Generation *generation)
+{
+    const Config *config = generation_get_config(generation);
+    size_t i;
+
+    for (i = 0; i != config->n_listens; ++i) {
+        _cleanup_error_ Error error = ERROR_INIT;
+        if (listener_adapt(generation_get_listener(generation, i), &config->listens[i], &error) < 0)
+            log_warning("server '%s': %s", server->name, error.message);
+    }
 }
 
 /*
@@ -453,6 +467,8 @@ static int make_generation(Server *server, bool fresh, Generation **ret, Error *
         if (config != server->config) {
             log_warnings(server, config);
             keep_config(server, config);
+            adapt_listeners(server, *ret);
+            config_commit(config, pool_is_held(manager_get_pool(server->manager)));
         }
     }
     config_unref(config, first_worker(server));
@@ -582,7 +598,6 @@ int server_new(Server **ret, Manager *manager, const char *name, const char *con
                ConfigSettings *settings, FileList *files)
 {
     Server *server = calloc(1, sizeof(*server));
-    struct timespec now;
 
     if (server == NULL || (server->name = strdup(name)) == NULL ||
         (server->config_file = strdup(config_file)) == NULL) {
@@ -594,8 +609,6 @@ int server_new(Server **ret, Manager *manager, const char *name, const char *con
     server->manager = manager;
     server->settings = *settings;
     server->files = *files;
-    clock_gettime(CLOCK_REALTIME, &now);
-    server->changed_usec = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
     *ret = server;
     return 0;
 }

@@ -279,6 +279,7 @@ static void certificate_free(TlsCertificate *certificate)
         return;
     SSL_CTX_free(certificate->context);
     free(certificate->certificate_file);
+    free(certificate->key_file);
     strv_free(certificate->hosts);
     free(certificate->ocsp_response);
     free(certificate);
@@ -302,6 +303,7 @@ static int certificate_new(TlsCertificate **ret, const TlsSettings *settings, Fi
     ERR_clear_error();
     if (certificate == NULL ||
         (certificate->certificate_file = strdup(settings->certificate_file)) == NULL ||
+        (certificate->key_file = strdup(settings->key_file)) == NULL ||
         (certificate->context = SSL_CTX_new(TLS_server_method())) == NULL)
         r = report(to, -ENOMEM, TLS_PROBLEM_OTHER, "%s", strerror(ENOMEM));
     else
@@ -323,9 +325,15 @@ int tls_add(Tls *tls, const TlsSettings *settings, const char *host, FileList *f
     int r;
 
     *warning = NULL;
-    for (i = 0; host != NULL && i != tls->n_certificates; ++i)
-        if (strcmp(tls->certificates[i]->certificate_file, settings->certificate_file) == 0)
-            return add_host(tls->certificates[i], host);
+    for (i = 0; host != NULL && i != tls->n_certificates; ++i) {
+        if (strcmp(tls->certificates[i]->certificate_file, settings->certificate_file) != 0)
+            continue;
+        if (strcmp(tls->certificates[i]->key_file, settings->key_file) != 0)
+            return report(&to, -EBADMSG, TLS_PROBLEM_KEY,
+                          "another key than `%s`, which another host has with the same certificate",
+                          tls->certificates[i]->key_file);
+        return add_host(tls->certificates[i], host);
+    }
     if ((r = certificate_new(&certificate, settings, files, &to, warning)) < 0)
         return r;
     grown = realloc(tls->certificates, (tls->n_certificates + 1) * sizeof(*grown));

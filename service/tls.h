@@ -41,7 +41,8 @@ typedef struct TlsResumption {
 typedef struct TlsCertificate {
     SSL_CTX *context;
     char *certificate_file; /* as configured: hosts that name the same file share it */
-    char **hosts;           /* NULL-terminated, lower case, perhaps "*.example.com"; empty: all */
+    char *key_file;
+    char **hosts; /* NULL-terminated, lower case, perhaps "*.example.com"; empty: all */
     unsigned char *ocsp_response;
     size_t ocsp_response_length;
 } TlsCertificate;

@@ -195,6 +195,11 @@ void pool_release(Pool *pool)
     --pool->n_holds;
 }
 
+bool pool_is_held(const Pool *pool)
+{
+    return pool->n_holds != 0;
+}
+
 void pool_wait(Pool *pool)
 {
     while (pool->n_holds != 0)

@@ -38,6 +38,7 @@ int pool_new(Pool **ret, unsigned n_threads, MainQueue *queue, Error *error);
 /* Something is on the workers' loops, or no more; pool_wait() waits for it. */
 void pool_hold(Pool *pool);
 void pool_release(Pool *pool);
+bool pool_is_held(const Pool *pool);
 
 /* Waits until nothing holds the pool, running what the workers send to the main thread meanwhile.
  */
