@@ -75,10 +75,10 @@ typedef struct Config {
     TicketKeys *ticket_keys;        /* NULL after a dry run */
     size_t name_resolution_threads; /* 0: not said */
     char *temp_buffer_path;         /* a template for mkstemp(), or NULL */
-    bool in_order;       /* it has handlers whose contexts must be made in the order of workers */
-    char *server_name;   /* what `global.server_name` points to, or NULL */
-    char **warnings;     /* for the log and Status, each with FILE:LINE:COLUMN; or NULL */
-    void **owned; /* see config_own() */
+    bool in_order;     /* it has handlers whose contexts must be made in the order of workers */
+    char *server_name; /* what `global.server_name` points to, or NULL */
+    char **warnings;   /* for the log and Status, each with FILE:LINE:COLUMN; or NULL */
+    void **owned;      /* see config_own() */
     size_t n_owned;
     ConfigGuard *guards; /* see config-guard.c */
     WorkerMessage free_message;
