@@ -211,22 +211,37 @@ static void test_hammer(void)
     g_assert_cmpuint(fixture_count_started(f), >=, EXITS_AWAIT);
 }
 
-/* Holds a daemon that has not left yet; its unique name, which the caller frees. */
+/* The process behind a unique name, or 0 if it has left the bus. */
+static pid_t get_pid(Client *client, const char *owner)
+{
+    GDBusMessage *reply = client_receive_any(
+        client, client_send_to(client, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                               "org.freedesktop.DBus", "GetConnectionUnixProcessID",
+                               g_variant_new("(s)", owner)));
+    guint32 pid = 0;
+
+    if (g_dbus_message_get_message_type(reply) == G_DBUS_MESSAGE_TYPE_METHOD_RETURN)
+        g_variant_get(g_dbus_message_get_body(reply), "(u)", &pid);
+    return (pid_t)pid;
+}
+
+/* Stops the process of a daemon that has the name, and returns its unique name; g_free() it. */
 static char *hold(Fixture *f, pid_t *ret_pid)
 {
     Client *client = client_of(f);
 
+    /* On a busy machine it may be gone before it is held, so this is tried until it is not. */
     for (;;) {
         guint place =
             client_place_of_reply(client, client_send(client, MANAGER_PATH, NULL, "Status", NULL));
-        pid_t pid = fixture_get_pid(f);
+        const char *owner = g_dbus_message_get_sender(client_get_message(client, place));
+        pid_t pid = get_pid(client, owner);
 
-        /* On a busy machine it may be gone already. */
         if (pid <= 0 || kill(pid, SIGSTOP) < 0)
             continue;
         if (fixture_get_pid(f) == pid) {
             *ret_pid = pid;
-            return g_strdup(g_dbus_message_get_sender(client_get_message(client, place)));
+            return g_strdup(owner);
         }
         kill(pid, SIGCONT);
     }
