@@ -185,7 +185,7 @@ static int config_apply(Config *config, yoml_t *tree, const char *name, const Co
                              "%s:1:1: a command was refused without a reason", name);
         return error_copy(error, &reported);
     }
-    if (config->n_listens == 0)
+    if (config->n_listens == 0 && (owner == NULL || !owner->has_sockets))
         return tree_error(error, tree,
                           "`listen` is missing, in the configuration and in its hosts");
     if (reported.code != ERROR_NONE)

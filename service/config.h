@@ -56,6 +56,7 @@ typedef struct ConfigOwner {
     const char *name;        /* of the server; keeps its TLS sessions apart from others' */
     TicketKeys *ticket_keys; /* referenced */
     JournalSend journal;     /* for `access-log: journal` */
+    bool has_sockets;        /* it was given some, and needs no `listen` */
 } ConfigOwner;
 
 typedef struct ConfigGuard ConfigGuard;

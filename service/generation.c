@@ -226,12 +226,15 @@ static int slot_new(Slot **ret, Generation *generation, unsigned index, Worker *
     for (i = 0; i != sizeof(slot->reserve) / sizeof(slot->reserve[0]); ++i)
         slot->reserve[i] = -1;
     *ret = slot;
-    if ((slot->accepts = calloc(config->n_listens, sizeof(*slot->accepts))) == NULL)
+    if ((slot->accepts = calloc(generation->n_listeners, sizeof(*slot->accepts))) == NULL)
         return -ENOMEM;
-    slot->n_accepts = config->n_listens;
+    slot->n_accepts = generation->n_listeners;
     for (i = 0; i != slot->n_accepts; ++i) {
         slot->accepts[i].fd = -1;
         slot->accepts[i].slot = slot;
+        slot->accepts[i].super.hosts = config->global.hosts;
+        if (i >= config->n_listens)
+            continue;
         slot->accepts[i].super.hosts = config->listens[i].hosts;
         if (config->listens[i].tls != NULL)
             slot->accepts[i].super.ssl_ctx = tls_get_context(config->listens[i].tls);
@@ -240,8 +243,8 @@ static int slot_new(Slot **ret, Generation *generation, unsigned index, Worker *
     return open_descriptors(slot, generation->listeners);
 }
 
-static int generation_init(Generation *generation, Listener *const *listeners, Pool *pool,
-                           Counters *counters)
+static int generation_init(Generation *generation, Listener *const *listeners, size_t n_listeners,
+                           Pool *pool, Counters *counters)
 {
     const Config *config = generation->shared.config;
     unsigned i;
@@ -251,14 +254,14 @@ static int generation_init(Generation *generation, Listener *const *listeners, P
     generation->n_slots = pool_get_size(pool);
     if (config->num_threads != 0 && config->num_threads < generation->n_slots)
         generation->n_slots = config->num_threads;
-    generation->listeners = calloc(config->n_listens, sizeof(*generation->listeners));
+    generation->listeners = calloc(n_listeners, sizeof(*generation->listeners));
     generation->slots = calloc(generation->n_slots, sizeof(*generation->slots));
     if (generation->listeners == NULL || generation->slots == NULL)
         return -ENOMEM;
-    for (j = 0; j != config->n_listens; ++j) {
+    for (j = 0; j != n_listeners; ++j) {
+        bool tls = j < config->n_listens && config->listens[j].tls != NULL;
         generation->listeners[generation->n_listeners++] = listener_ref(listeners[j]);
-        r = strv_take(&generation->urls,
-                      address_to_url(&listeners[j]->bound, config->listens[j].tls != NULL));
+        r = strv_take(&generation->urls, address_to_url(&listeners[j]->bound, tls));
         if (r < 0)
             return r;
     }
@@ -274,7 +277,7 @@ static int generation_init(Generation *generation, Listener *const *listeners, P
 }
 
 int generation_new(Generation **ret, unsigned id, Config *config, Listener *const *listeners,
-                   Pool *pool, Counters *counters, sd_event *event,
+                   size_t n_listeners, Pool *pool, Counters *counters, sd_event *event,
                    const GenerationCallbacks *callbacks, Error *error)
 {
     Generation *generation = calloc(1, sizeof(*generation));
@@ -296,7 +299,7 @@ int generation_new(Generation **ret, unsigned id, Config *config, Listener *cons
         .gone.run = on_gone,
         .passed.run = on_passed,
     };
-    if ((r = generation_init(generation, listeners, pool, counters)) < 0) {
+    if ((r = generation_init(generation, listeners, n_listeners, pool, counters)) < 0) {
         generation_free(generation);
         return error_set(error, r == -EMFILE || r == -ENFILE ? ERROR_LIMIT_REACHED : ERROR_FAILED,
                          "cannot start: %s", strerror(-r));

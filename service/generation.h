@@ -39,12 +39,13 @@ typedef enum GenerationRetire {
 } GenerationRetire;
 
 /*
- * Takes references to `config` and to each listener, of which there is one for each of
- * `config->listens`, in that order. `counters` has one element per worker and outlives the
- * generation. Errors: LIMIT_REACHED if there are not enough file descriptors.
+ * Takes references to `config` and to each listener. There is one for each of `config->listens`, in
+ * that order; the rest, up to `n_listeners`, are sockets that the service manager passed and no
+ * `listen` mentions: they serve all hosts over plain HTTP. `counters` has one element per worker
+ * and outlives the generation. Errors: LIMIT_REACHED if there are not enough file descriptors.
  */
 int generation_new(Generation **ret, unsigned id, Config *config, Listener *const *listeners,
-                   Pool *pool, Counters *counters, sd_event *event,
+                   size_t n_listeners, Pool *pool, Counters *counters, sd_event *event,
                    const GenerationCallbacks *callbacks, Error *error);
 
 /* Frees one that was never started. Accepts NULL, returns NULL. */

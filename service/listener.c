@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -172,24 +173,134 @@ int listener_new(Listener **ret, const ConfigListen *config, Error *error)
     return 0;
 }
 
+static int get_option(int fd, int name)
+{
+    int value = 0;
+    socklen_t length = sizeof(value);
+
+    return getsockopt(fd, SOL_SOCKET, name, &value, &length) < 0 ? -errno : value;
+}
+
+/* What keeps a descriptor from being a listener, or NULL. */
+static const char *why_not(int fd, Address *ret)
+{
+    if (get_option(fd, SO_TYPE) < 0)
+        return "it is not a socket";
+    if (get_option(fd, SO_TYPE) != SOCK_STREAM)
+        return "it is not a stream socket";
+    if (get_option(fd, SO_ACCEPTCONN) != 1)
+        return "it does not listen";
+    if (address_from_socket(ret, fd) < 0 ||
+        (ret->sa.ss_family != AF_INET && ret->sa.ss_family != AF_INET6 &&
+         ret->sa.ss_family != AF_UNIX))
+        return "it is neither of TCP nor a Unix socket";
+    return NULL;
+}
+
+int listener_from_fd(Listener **ret, int fd, bool inherited, Error *error)
+{
+    Listener *listener = calloc(1, sizeof(*listener));
+    const char *why = listener == NULL ? strerror(ENOMEM) : why_not(fd, &listener->bound);
+    const struct sockaddr_un *un;
+    struct stat st;
+
+    if (why != NULL) {
+        close(fd);
+        free(listener);
+        return error_set(error, ERROR_LISTEN_FAILED, "descriptor %d is of no use: %s", fd, why);
+    }
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    listener->n_refs = 1;
+    listener->fd = fd;
+    listener->inherited = inherited;
+    listener->wanted = listener->bound;
+    un = (const struct sockaddr_un *)&listener->bound.sa;
+    if (!inherited && un->sun_family == AF_UNIX && lstat(un->sun_path, &st) == 0) {
+        listener->unlink = true;
+        listener->device = st.st_dev;
+        listener->inode = st.st_ino;
+    }
+    *ret = listener;
+    return 0;
+}
+
+/*
+ * True if the port may be one that the kernel chose, which it would choose anew. The socket does
+ * not tell whether it did, so every port of the range is taken for one.
+ */
+static bool may_lose_port(const Address *address)
+{
+    unsigned low = 32768, high = 60999, port = address_get_port(address);
+    FILE *stream = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+
+    if (stream != NULL) {
+        if (fscanf(stream, "%u %u", &low, &high) != 2)
+            low = high = port;
+        fclose(stream);
+    }
+    return port >= low && port <= high;
+}
+
+/* The main thread touches a client's socket here, and nowhere else: to close it. */
+static int on_unwanted(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (client >= 0)
+        close(client);
+    return 0;
+}
+
+void listener_refuse(Listener *listener, sd_event *event)
+{
+    if (listener->refuses)
+        return;
+    listener->refuses = true;
+    if (listener->bound.sa.ss_family != AF_UNIX && !may_lose_port(&listener->bound))
+        shutdown(listener->fd, SHUT_RD);
+    else
+        sd_event_add_io(event, &listener->refuser, listener->fd, EPOLLIN, on_unwanted, listener);
+}
+
+void listener_accept_again(Listener *listener)
+{
+    if (!listener->refuses)
+        return;
+    listener->refuses = false;
+    if (listener->refuser == NULL)
+        listen(listener->fd, BACKLOG);
+    listener->refuser = sd_event_source_disable_unref(listener->refuser);
+}
+
 Listener *listener_ref(Listener *listener)
 {
     ++listener->n_refs;
     return listener;
 }
 
-Listener *listener_unref(Listener *listener)
+static void remove_path(const Listener *listener)
 {
-    const struct sockaddr_un *un;
+    const struct sockaddr_un *un = (const struct sockaddr_un *)&listener->wanted.sa;
     struct stat st;
 
+    if (lstat(un->sun_path, &st) == 0 && st.st_dev == listener->device &&
+        st.st_ino == listener->inode)
+        unlink(un->sun_path);
+}
+
+Listener *listener_unref(Listener *listener)
+{
     if (listener == NULL || --listener->n_refs != 0)
         return NULL;
-    if (listener->unlink) {
-        un = (const struct sockaddr_un *)&listener->wanted.sa;
-        if (lstat(un->sun_path, &st) == 0 && st.st_dev == listener->device &&
-            st.st_ino == listener->inode)
-            unlink(un->sun_path);
+    if (listener->inherited) {
+        /* Systemd must never get a dead socket back. */
+        listener_accept_again(listener);
+    } else if (!listener->kept) {
+        /* It may be in the service manager's store for a moment yet. */
+        if (listener->fd >= 0)
+            shutdown(listener->fd, SHUT_RD);
+        if (listener->unlink)
+            remove_path(listener);
     }
     if (listener->fd >= 0)
         close(listener->fd);

@@ -2,9 +2,15 @@
 /*
  * A listening socket. It is shared by the generations of a server that use it, so that a reload
  * never closes what it keeps; the workers accept on duplicates of its descriptor. Main thread only.
+ *
+ * One that the service manager passed in is either the server's own, made by an earlier run of the
+ * daemon, or inherited from a socket unit. An inherited socket is never closed, for the service
+ * manager goes on with the same one after us; while its server is stopped it refuses.
  */
 #ifndef SLUICE_LISTENER_H
 #define SLUICE_LISTENER_H
+
+#include <systemd/sd-event.h>
 
 #include "address.h"
 #include "config.h"
@@ -13,11 +19,15 @@
 typedef struct Listener {
     unsigned n_refs;
     int fd;
-    Address wanted; /* as configured: port 0 stays 0 */
-    Address bound;  /* what it came to */
-    bool taken;     /* open_listeners() has given it to an entry of the new configuration */
-    bool unlink;    /* a Unix socket we made: remove its path in the end */
-    dev_t device;   /* of that path, so that nothing else is removed */
+    bool inherited;
+    bool kept;    /* the service manager stores it for the next run: leave it as it is */
+    bool refuses; /* inherited, and its server is stopped */
+    sd_event_source *refuser; /* accepts and closes at once, where that is the only way to refuse */
+    Address wanted;           /* as configured: port 0 stays 0 */
+    Address bound;            /* what it came to */
+    bool taken;   /* open_listeners() has given it to an entry of the new configuration */
+    bool unlink;  /* a Unix socket we made: remove its path in the end */
+    dev_t device; /* of that path, so that nothing else is removed */
     ino_t inode;
 } Listener;
 
@@ -27,6 +37,20 @@ typedef struct Listener {
  * is left alone.
  */
 int listener_new(Listener **ret, const ConfigListen *config, Error *error);
+
+/*
+ * Takes `fd`, also on failure. Errors: LISTEN_FAILED if it is not a stream socket that listens, on
+ * IPv4, IPv6 or a path.
+ */
+int listener_from_fd(Listener **ret, int fd, bool inherited, Error *error);
+
+/*
+ * Refuses connections on an inherited socket, or accepts them again. TCP sockets leave the state
+ * LISTEN and come back to it. A Unix socket would not come back, and one whose port the kernel
+ * chose would come back on another; of these, connections are accepted and closed.
+ */
+void listener_refuse(Listener *listener, sd_event *event);
+void listener_accept_again(Listener *listener);
 
 /*
  * Makes owner and permission of a Unix socket what the configuration says, if its path still is the

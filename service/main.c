@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <systemd/sd-event.h>
 
+#include "activation.h"
 #include "bus.h"
 #include "config-check.h"
 #include "journal-send.h"
@@ -23,6 +24,7 @@
 #include "notify.h"
 #include "program-options.h"
 #include "version.h"
+#include "watchdog.h"
 
 #define EXIT_USAGE 2
 
@@ -31,6 +33,7 @@ typedef struct Daemon {
     sd_event *event;
     Manager *manager;
     Bus *bus;
+    Watchdog *watchdog;
     sd_event_source *idle_source;
     uint64_t last_activity; /* usec, CLOCK_MONOTONIC */
     bool leaving;           /* SIGTERM or the bus is gone: drain and exit */
@@ -226,12 +229,42 @@ static void raise_descriptor_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static bool is_well(void *userdata)
+{
+    return manager_is_well(((Daemon *)userdata)->manager);
+}
+
+static int pass_sockets(Daemon *daemon, Error *error)
+{
+    ActivationSocket *sockets = NULL;
+    ManagerSocket *passed;
+    int i, n = activation_take(&sockets);
+
+    if (n <= 0)
+        return n == 0
+                   ? 0
+                   : error_set(error, ERROR_FAILED,
+                               "cannot take the sockets of the service manager: %s", strerror(-n));
+    if ((passed = calloc((size_t)n, sizeof(*passed))) == NULL) {
+        activation_free(sockets, (size_t)n);
+        return error_set(error, ERROR_FAILED, "%s", strerror(ENOMEM));
+    }
+    for (i = 0; i != n; ++i)
+        passed[i] = (ManagerSocket){sockets[i].fd, sockets[i].name, sockets[i].stored};
+    manager_pass_sockets(daemon->manager, passed, (size_t)n);
+    free(passed);
+    activation_free(sockets, (size_t)n);
+    return 0;
+}
+
 static int daemon_init(Daemon *daemon, Error *error)
 {
     ManagerOptions manager_options = {
         .config_dirs = daemon->options.config_dirs,
         .n_threads = daemon->options.n_threads,
         .journal = journal_send,
+        .state_dir = getenv("RUNTIME_DIRECTORY"),
+        .store_sockets = activation_store,
     };
     BusOptions bus_options = {
         .scope = daemon->options.user ? BUS_SCOPE_USER : BUS_SCOPE_SYSTEM,
@@ -251,14 +284,17 @@ static int daemon_init(Daemon *daemon, Error *error)
         return error_set(error, ERROR_FAILED, "cannot set up the event loop: %s", strerror(-r));
     if ((r = manager_new(&daemon->manager, daemon->event, &manager_options, error)) < 0)
         return r;
-    if ((r = manager_load(daemon->manager, error)) < 0)
+    if ((r = manager_load(daemon->manager, error)) < 0 || (r = pass_sockets(daemon, error)) < 0)
         return r;
+    if ((r = watchdog_new(&daemon->watchdog, daemon->event, is_well, daemon)) < 0)
+        return error_set(error, ERROR_FAILED, "cannot set up the watchdog: %s", strerror(-r));
     return bus_new(&daemon->bus, daemon->event, daemon->manager, &bus_options, &observer, error);
 }
 
 static void daemon_deinit(Daemon *daemon)
 {
     daemon->bus = bus_free(daemon->bus);
+    daemon->watchdog = watchdog_free(daemon->watchdog);
     daemon->manager = manager_free(daemon->manager);
     sd_event_source_disable_unref(daemon->idle_source);
     sd_event_unref(daemon->event);

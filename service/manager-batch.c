@@ -83,32 +83,41 @@ static void on_answer(Server *server, const ServerReply *reply, void *userdata)
     batch_done(batch);
 }
 
-static void start_some(Manager *manager, bool autostart_only, ManagerCallback callback,
-                       void *userdata)
+static void start_one(Batch *batch, Server *server, ServerReason reason)
+{
+    ++batch->n_pending;
+    server_start(server, reason, on_answer, batch);
+}
+
+void manager_start_all(Manager *manager, ManagerCallback callback, void *userdata)
 {
     Batch *batch = batch_new(manager, callback, userdata);
     size_t i;
 
     batch->collect_urls = true;
-    for (i = 0; i != manager->n_servers; ++i) {
-        if (autostart_only && !server_get_settings(manager->servers[i])->autostart)
-            continue;
-        ++batch->n_pending;
-        server_start(manager->servers[i],
-                     autostart_only ? SERVER_REASON_AUTOSTART : SERVER_REASON_REQUEST, on_answer,
-                     batch);
-    }
+    for (i = 0; i != manager->n_servers; ++i)
+        start_one(batch, manager->servers[i], SERVER_REASON_REQUEST);
     batch_done(batch);
-}
-
-void manager_start_all(Manager *manager, ManagerCallback callback, void *userdata)
-{
-    start_some(manager, false, callback, userdata);
 }
 
 void manager_autostart(Manager *manager, ManagerCallback callback, void *userdata)
 {
-    start_some(manager, true, callback, userdata);
+    Batch *batch = batch_new(manager, callback, userdata);
+    size_t i;
+
+    manager_restore(manager);
+    for (i = 0; i != manager->n_servers; ++i) {
+        Server *server = manager->servers[i];
+        Wish wish = server_get_wish(server);
+        if (wish == WISH_RUNNING)
+            start_one(batch, server, SERVER_REASON_RESTORED);
+        else if (wish == WISH_NONE && server_has_inherited(server))
+            start_one(batch, server, SERVER_REASON_SOCKET);
+        else if (wish == WISH_NONE && server_get_settings(server)->autostart)
+            start_one(batch, server, SERVER_REASON_AUTOSTART);
+    }
+    manager_settle_sockets(manager);
+    batch_done(batch);
 }
 
 void manager_stop_all(Manager *manager, uint64_t timeout_usec, ServerReason reason,

@@ -13,6 +13,13 @@ struct Manager {
     char **config_dirs;
     JournalSend journal;
     ManagerObserver observer;
+    Listener **unclaimed; /* inherited sockets of no server known */
+    size_t n_unclaimed;
+    void (*store_sockets)(const char *server, const int *fds, size_t n);
+    char *state_dir;
+    sd_event_source *save_source;
+    bool save_failed;
+
     uint64_t since; /* usec, CLOCK_REALTIME */
 
     Server **servers; /* sorted by name */
@@ -26,6 +33,13 @@ struct Manager {
 
 int manager_add_server(Manager *manager, const char *name, const char *path, Server **ret,
                        Error *error);
+
+/* Reads what servers are meant to do; has it written when the event loop comes round. */
+void manager_restore(Manager *manager);
+void manager_save_soon(Manager *manager);
+
+/* What has not been started refuses on the sockets it was passed. */
+void manager_settle_sockets(Manager *manager);
 
 /* Takes a server that is not active off the list and frees it a moment later. */
 void manager_forget_server(Manager *manager, Server *server);

@@ -53,6 +53,9 @@ int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options, E
     clock_gettime(CLOCK_REALTIME, &now);
     manager->since = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
     manager->journal = options->journal;
+    manager->store_sockets = options->store_sockets;
+    if (options->state_dir != NULL)
+        manager->state_dir = strdup(options->state_dir);
     manager->event = sd_event_ref(event);
     if ((r = strv_extend(&manager->config_dirs, options->config_dirs)) >= 0 &&
         (r = mainqueue_new(&manager->queue, event)) >= 0 &&
@@ -83,6 +86,11 @@ Manager *manager_free(Manager *manager)
     for (i = 0; i != manager->n_servers; ++i)
         server_free(manager->servers[i]);
     on_doomed(NULL, manager);
+    for (i = 0; i != manager->n_unclaimed; ++i)
+        listener_unref(manager->unclaimed[i]);
+    free(manager->unclaimed);
+    sd_event_source_disable_unref(manager->save_source);
+    free(manager->state_dir);
     pool_free(manager->pool);
     mainqueue_free(manager->queue);
     free(manager->doomed);
@@ -272,6 +280,8 @@ void manager_on_state_changed(Manager *manager, Server *server, const ServerTran
 
     if (manager->observer.state_changed != NULL)
         manager->observer.state_changed(server, transition, manager->observer.userdata);
+    if (transition->new_state == SERVER_RUNNING || transition->new_state == SERVER_STOPPED)
+        manager_save_soon(manager);
     /* One line per state that somebody waits for; failures have said more already. */
     if (transition->new_state == SERVER_RUNNING)
         log_info("server '%s': running at %s%s", server_get_name(server), urls[0],
@@ -296,7 +306,19 @@ void manager_on_activity(Manager *manager, bool active)
 
 bool manager_is_idle(Manager *manager)
 {
-    return manager->n_active == 0;
+    size_t i;
+
+    if (manager->n_active != 0)
+        return false;
+    for (i = 0; i != manager->n_servers; ++i)
+        if (server_refuses(manager->servers[i]))
+            return false;
+    return true;
+}
+
+bool manager_is_well(Manager *manager)
+{
+    return pool_check(manager->pool);
 }
 
 uint64_t manager_get_since(Manager *manager)

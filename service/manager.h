@@ -17,10 +17,20 @@
 
 #define SLUICE_NAME_MAX 64 /* characters in a server's name */
 
+/* A listening socket that the service manager passed. */
+typedef struct ManagerSocket {
+    int fd;
+    const char *server; /* whom it is for, as far as its name tells */
+    bool own;           /* an earlier run of the daemon made it; else it is a socket unit's */
+} ManagerSocket;
+
 typedef struct ManagerOptions {
     char *const *config_dirs; /* NULL-terminated; servers/NAME.conf below them, first found wins */
     unsigned n_threads;       /* 0: one per CPU the process may run on */
     JournalSend journal;      /* for access logs; NULL: they go nowhere */
+    const char *state_dir;    /* where the list of running servers is kept; NULL: nowhere */
+    /* Keeps sockets open over a restart, besides those it has; none: forgets them all. Or NULL. */
+    void (*store_sockets)(const char *server, const int *fds, size_t n);
 } ManagerOptions;
 
 /* Every member may be NULL. The observer must not call back into the server it is told about. */
@@ -51,6 +61,21 @@ void manager_set_observer(Manager *manager, const ManagerObserver *observer);
  */
 int manager_load(Manager *manager, Error *error);
 
+/*
+ * Takes the sockets, after manager_load(). What is no listening stream socket, or for no server, is
+ * logged; the latter refuse connections while the daemon runs.
+ */
+void manager_pass_sockets(Manager *manager, const ManagerSocket *sockets, size_t n);
+
+/*
+ * Every server accepts on its inherited sockets again, or nobody does: so that the service manager
+ * gets no dead socket back. To be called right before the daemon ends.
+ */
+void manager_release_sockets(Manager *manager);
+
+/* True while every worker has answered since the last call but one; asks them again. */
+bool manager_is_well(Manager *manager);
+
 typedef struct ManagerReply {
     const Error *error; /* NULL on success; the message names each server that failed */
     char *const *urls;  /* Start: NULL-terminated list of what listens now, of all servers */
@@ -59,7 +84,11 @@ typedef struct ManagerReply {
 } ManagerReply;
 typedef void (*ManagerCallback)(Manager *manager, const ManagerReply *reply, void *userdata);
 
-/* Starts the servers with sluice.autostart; calls back once each of them listens or has failed. */
+/*
+ * Starts the servers that start by themselves: those that ran when the daemon was restarted, those
+ * with inherited sockets, and those with sluice.autostart; but none that somebody has stopped since
+ * the machine was booted. Calls back once each of them listens or has failed.
+ */
 void manager_autostart(Manager *manager, ManagerCallback callback, void *userdata);
 
 /*
@@ -91,7 +120,7 @@ int manager_get_server(Manager *manager, const char *name, Server **ret, Error *
 Server *manager_next_server(Manager *manager, Server *previous);
 size_t manager_count_servers(Manager *manager);
 
-/* True while no server runs and no generation drains. */
+/* True while no server runs, no generation drains, and no inherited socket refuses connections. */
 bool manager_is_idle(Manager *manager);
 
 /* Usec, CLOCK_REALTIME, when the manager was made. */

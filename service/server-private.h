@@ -8,8 +8,10 @@
 
 #include "address.h"
 #include "config.h"
+#include "listener.h"
 #include "manager.h"
 #include "server.h"
+#include "state-file.h"
 #include "worker.h"
 
 /* Takes `settings`, and `files`, which they were read from. */
@@ -37,6 +39,25 @@ bool server_is_current(const Server *server);
 
 const ConfigSettings *server_get_settings(const Server *server);
 
+/* Takes a socket that the service manager passed; before the first start. */
+void server_pass(Server *server, Listener *listener);
+
+/* True if some of these are of a socket unit. */
+bool server_has_inherited(const Server *server);
+
+/* To be called once servers that start by themselves do: what the others were passed refuses. */
+void server_settle_passed(Server *server);
+
+/* To be called when the daemon ends: inherited sockets listen again. */
+void server_release_passed(Server *server);
+
+/* True if an inherited socket refuses connections. */
+bool server_refuses(const Server *server);
+
+/* What the server is meant to do, for the next run of the daemon. */
+Wish server_get_wish(const Server *server);
+void server_set_wish(Server *server, Wish wish);
+
 /* True if the server's sockets, draining ones included, are in the way of this address. */
 bool server_holds_address(const Server *server, const Address *address);
 
@@ -44,6 +65,10 @@ bool server_holds_address(const Server *server, const Address *address);
 sd_event *manager_get_event(Manager *manager);
 Pool *manager_get_pool(Manager *manager);
 JournalSend manager_get_journal(Manager *manager); /* never NULL */
+/* Takes an inherited socket with this address that no server has by its name, or NULL. */
+Listener *manager_claim_socket(Manager *manager, const Address *address);
+/* See ManagerOptions. */
+void manager_store_sockets(Manager *manager, const char *server, const int *fds, size_t n);
 /* The name of another server that holds `address`, or NULL. */
 const char *manager_find_holder(Manager *manager, const Server *except, const Address *address);
 void manager_on_state_changed(Manager *manager, Server *server, const ServerTransition *transition);

@@ -3,7 +3,7 @@
  * See server.h. The state says what the newest generation is about; older ones drain in `retired`
  * whatever the state is.
  */
-#include "server-private.h"
+#include "server-struct.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -11,55 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "generation.h"
 #include "log.h"
 #include "strv.h"
-
-/* Somebody waits for an operation. */
-typedef struct Waiter {
-    struct Waiter *next;
-    ServerCallback callback;
-    void *userdata;
-    unsigned up_to; /* Stop: the last generation it waits for */
-    uint32_t drained, cut;
-} Waiter;
-
-typedef struct WaiterList {
-    Waiter *first;
-} WaiterList;
-
-struct Server {
-    Manager *manager;
-    char *name;
-    char *config_file;
-    ConfigSettings settings;
-    FileList files; /* that `settings` were read from, until a generation has read them anew */
-    Config *config; /* the last one applied; good for the next start while its files are current */
-
-    ServerState state;
-    ServerReason reason; /* of the start or stop under way */
-    ServerResult result;
-    uint64_t changed_usec; /* CLOCK_REALTIME */
-    char *error;
-
-    unsigned last_id;     /* of the newest generation ever made */
-    Generation *current;  /* starting or running */
-    Generation *incoming; /* a reload's, not ready yet */
-    Generation **retired;
-    size_t n_retired;
-    bool vanished;
-    bool active;           /* what the manager was last told */
-    uint32_t drained, cut; /* since the last Stop */
-
-    WaiterList starting;
-    WaiterList stopping;
-    WaiterList reloading;   /* for `incoming`, then for `outgoing` to accept no more */
-    Generation *outgoing;   /* replaced by a reload, and still may accept a connection */
-    WaiterList reload_next; /* came later: the file may have changed since */
-
-    Counters *counters; /* one per worker */
-    TicketKeys *ticket_keys;
-};
 
 static void begin_reload(Server *server);
 
@@ -89,6 +42,7 @@ const char *server_reason_to_string(ServerReason reason)
 {
     static const char *const names[SERVER_REASON_MAX] = {
         [SERVER_REASON_REQUEST] = "request", [SERVER_REASON_AUTOSTART] = "autostart",
+        [SERVER_REASON_SOCKET] = "socket",   [SERVER_REASON_RESTORED] = "restored",
         [SERVER_REASON_REMOVED] = "removed", [SERVER_REASON_EXIT] = "exit",
         [SERVER_REASON_ERROR] = "error",
     };
@@ -177,6 +131,10 @@ static void set_state(Server *server, ServerState state, ServerReason reason, co
     clock_gettime(CLOCK_REALTIME, &now);
     server->changed_usec = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
     server->state = state;
+    if (state == SERVER_RUNNING)
+        server->wish = WISH_RUNNING;
+    else if (state == SERVER_STOPPED && reason != SERVER_REASON_EXIT)
+        server->wish = WISH_STOPPED;
     transition.urls = server_get_urls(server);
     if (state == SERVER_STOPPED) {
         transition.drained = server->drained;
@@ -232,6 +190,7 @@ static void on_start_ready(Server *server)
     set_error(server, NULL);
     set_state(server, SERVER_RUNNING, server->reason, NULL);
     waiters_reply(server, &server->starting, NULL);
+    server_update_store(server, server->current);
     reload_if_asked(server);
 }
 
@@ -247,6 +206,9 @@ static void on_reload_ready(Server *server)
     set_error(server, NULL);
     adopt_settings(server, generation_get_config(server->current));
     manager_on_properties_changed(server->manager, server, names);
+    if (server->stores)
+        manager_store_sockets(server->manager, server->name, NULL, 0);
+    server_update_store(server, server->current);
     log_info("server '%s': reloaded, generation %u", server->name,
              generation_get_id(server->current));
 }
@@ -266,6 +228,8 @@ static void on_quiet(Generation *generation, void *userdata)
 {
     Server *server = userdata;
 
+    if (server->current == NULL)
+        server_update_inherited(server);
     if (generation != server->outgoing)
         return;
     server->outgoing = NULL;
@@ -344,62 +308,6 @@ static void on_gone(Generation *generation, uint32_t drained, uint32_t cut, void
 
 /* ---- Start and reload ---- */
 
-/* A listener for `listen` of a generation that is still there, so that it need not be closed. */
-static Listener *find_listener(const Generation *generation, const ConfigListen *listen)
-{
-    size_t i;
-
-    for (i = 0; generation != NULL && i != generation_get_n_listeners(generation); ++i) {
-        Listener *listener = generation_get_listener(generation, i);
-        if (address_equal(&listener->wanted, &listen->address) && !listener->taken)
-            return listener;
-    }
-    return NULL;
-}
-
-static Listener *find_open_listener(const Server *server, const ConfigListen *listen)
-{
-    Listener *listener = find_listener(server->current, listen);
-    size_t i;
-
-    for (i = 0; listener == NULL && i != server->n_retired; ++i)
-        listener = find_listener(server->retired[i], listen);
-    return listener;
-}
-
-/* Finds or opens a listener for each `listen`; all or nothing. */
-static int open_listeners(Server *server, const Config *config, Listener **listeners, Error *error)
-{
-    size_t i, n = 0;
-    int r = 0;
-
-    for (; r >= 0 && n != config->n_listens; ++n) {
-        const ConfigListen *listen = &config->listens[n];
-        const char *holder;
-        if ((listeners[n] = find_open_listener(server, listen)) != NULL) {
-            /* Two entries with port 0 must not share one socket. */
-            listeners[n]->taken = true;
-            listener_ref(listeners[n]);
-            continue;
-        }
-        if ((r = listener_new(&listeners[n], listen, error)) < 0) {
-            holder = manager_find_holder(server->manager, server, &listen->address);
-            if (error->code == ERROR_ADDRESS_IN_USE && holder != NULL) {
-                char text[ADDRESS_TEXT_MAX];
-                error_set(error, ERROR_ADDRESS_IN_USE, "%s: in use by server '%s' (%s)",
-                          address_format(&listen->address, text), holder, listen->where);
-            }
-            break;
-        }
-    }
-    for (i = 0; i != n; ++i) {
-        listeners[i]->taken = false;
-        if (r < 0)
-            listener_unref(listeners[i]);
-    }
-    return r;
-}
-
 static void log_warnings(const Server *server, const Config *config)
 {
     size_t i;
@@ -408,8 +316,7 @@ static void log_warnings(const Server *server, const Config *config)
         log_warning("server '%s': %s", server->name, config->warnings[i]);
 }
 
-/* Sockets that stay get the owner and the permission of the new configuration, which is in force.
- */
+/* Sockets that stay get the owner and permission of the new configuration, which is in force. */
 static void adapt_listeners(const Server *server, const Generation *generation)
 {
     const Config *config = generation_get_config(generation);
@@ -439,7 +346,8 @@ static int make_generation(Server *server, bool fresh, Generation **ret, Error *
 
     if (server->ticket_keys == NULL && (server->ticket_keys = ticket_keys_new()) == NULL)
         return error_set(error, ERROR_FAILED, "no random bytes for TLS session tickets");
-    owner = (ConfigOwner){server->name, server->ticket_keys, manager_get_journal(server->manager)};
+    owner = (ConfigOwner){server->name, server->ticket_keys, manager_get_journal(server->manager),
+                          server_has_inherited(server)};
     if (server->counters == NULL) {
         size_t size = pool_get_size(manager_get_pool(server->manager)) * sizeof(Counters);
         if ((server->counters = aligned_alloc(sizeof(Counters), size)) == NULL)
@@ -450,12 +358,9 @@ static int make_generation(Server *server, bool fresh, Generation **ret, Error *
         config = config_ref(server->config);
     else if ((r = config_load_file(server->config_file, &owner, &config, error)) < 0)
         return r;
-    n = config->n_listens;
-    if ((listeners = calloc(n, sizeof(*listeners))) == NULL)
-        r = error_set(error, ERROR_FAILED, "%s", strerror(ENOMEM));
-    else if ((r = open_listeners(server, config, listeners, error)) >= 0) {
+    if ((r = server_open_listeners(server, config, &listeners, &n, error)) >= 0) {
         mine.userdata = server;
-        r = generation_new(ret, server->last_id + 1, config, listeners,
+        r = generation_new(ret, server->last_id + 1, config, listeners, n,
                            manager_get_pool(server->manager), server->counters,
                            manager_get_event(server->manager), &mine, error);
         for (i = 0; i != n; ++i)
@@ -494,6 +399,7 @@ static void begin_start(Server *server, ServerReason reason)
         generation_start(generation);
     server->current = generation;
     server->reason = reason;
+    server_update_inherited(server);
     set_state(server, SERVER_STARTING, reason, NULL);
     if (r < 0) {
         server->result = result_of(error.code);
@@ -504,6 +410,7 @@ static void begin_start(Server *server, ServerReason reason)
         waiters_fail(server, &server->reload_next, "its start failed");
         return;
     }
+    server_drop_own_passed(server);
     adopt_settings(server, generation_get_config(generation));
 }
 
@@ -573,6 +480,10 @@ void server_stop(Server *server, uint64_t timeout_usec, ServerReason reason,
         server->drained = server->cut = 0;
         server->reason = reason;
     }
+    if (reason == SERVER_REASON_EXIT && server->stores)
+        server_keep_listeners(server);
+    else if (server->stores)
+        server_update_store(server, NULL);
     retire_all(server, timeout_usec);
     if (server->n_retired == 0) {
         reply(server, callback, userdata, NULL, 0, 0);
@@ -615,12 +526,17 @@ int server_new(Server **ret, Manager *manager, const char *name, const char *con
 
 Server *server_free(Server *server)
 {
+    size_t i;
+
     if (server == NULL)
         return NULL;
     assert(!server_is_active(server));
     if (server->config != NULL)
         keep_config(server, NULL);
     file_list_clear(&server->files);
+    for (i = 0; i != server->n_passed; ++i)
+        listener_unref(server->passed[i]);
+    free(server->passed);
     free(server->name);
     free(server->config_file);
     config_settings_clear(&server->settings);
@@ -671,25 +587,20 @@ bool server_is_current(const Server *server)
            file_list_is_current(files);
 }
 
+Wish server_get_wish(const Server *server)
+{
+    return server->wish;
+}
+
+void server_set_wish(Server *server, Wish wish)
+{
+    server->wish = wish;
+}
+
 bool server_is_active(const Server *server)
 {
     return server->n_retired != 0 || server->current != NULL ||
            (server->state != SERVER_STOPPED && server->state != SERVER_FAILED);
-}
-
-bool server_holds_address(const Server *server, const Address *address)
-{
-    size_t i, j;
-
-    for (i = 0; i != server->n_retired + 2; ++i) {
-        const Generation *generation = i == 0   ? server->current
-                                       : i == 1 ? server->incoming
-                                                : server->retired[i - 2];
-        for (j = 0; generation != NULL && j != generation_get_n_listeners(generation); ++j)
-            if (address_overlaps(&generation_get_listener(generation, j)->bound, address))
-                return true;
-    }
-    return false;
 }
 
 /* ---- Properties ---- */

@@ -48,6 +48,8 @@ const char *server_result_to_string(ServerResult result);
 typedef enum ServerReason {
     SERVER_REASON_REQUEST,   /* somebody called Start or Stop */
     SERVER_REASON_AUTOSTART, /* sluice.autostart */
+    SERVER_REASON_SOCKET,    /* the service manager passed a socket for it */
+    SERVER_REASON_RESTORED,  /* it ran when the daemon was restarted */
     SERVER_REASON_REMOVED,   /* its configuration file is gone */
     SERVER_REASON_EXIT,      /* the daemon is going away */
     SERVER_REASON_ERROR,     /* see `error` */

@@ -25,6 +25,8 @@ struct Worker {
     h2o_linklist_t hooks; /* of WorkerHook.link */
     bool stop;
     WorkerMessage stop_message;
+    WorkerMessage check_message;
+    int check_pending; /* atomic: check_message has not been answered */
 };
 
 struct Pool {
@@ -134,6 +136,11 @@ static void on_stop(WorkerMessage *message, Worker *worker)
     worker->stop = true;
 }
 
+static void on_check(WorkerMessage *message, Worker *worker)
+{
+    __atomic_store_n(&worker->check_pending, 0, __ATOMIC_RELEASE);
+}
+
 static int worker_init(Worker *worker, MainQueue *queue, unsigned index)
 {
     char name[16];
@@ -144,6 +151,7 @@ static int worker_init(Worker *worker, MainQueue *queue, unsigned index)
     sem_init(&worker->stopping, 0, 0);
     h2o_linklist_init_anchor(&worker->hooks);
     worker->stop_message.run = on_stop;
+    worker->check_message.run = on_check;
     if ((r = pthread_create(&worker->thread, NULL, worker_main, worker)) != 0)
         return -r;
     wait_for(&worker->started);
@@ -228,6 +236,21 @@ Pool *pool_free(Pool *pool)
         free(pool);
     (void)kept;
     return NULL;
+}
+
+bool pool_check(Pool *pool)
+{
+    bool well = true;
+    unsigned i;
+
+    for (i = 0; i != pool->n_workers; ++i) {
+        Worker *worker = &pool->workers[i];
+        if (__atomic_exchange_n(&worker->check_pending, 1, __ATOMIC_ACQ_REL) == 0)
+            worker_send(worker, &worker->check_message);
+        else
+            well = false;
+    }
+    return well;
 }
 
 unsigned pool_get_size(const Pool *pool)

@@ -53,6 +53,12 @@ Pool *pool_free(Pool *pool);
 unsigned pool_get_size(const Pool *pool);
 Worker *pool_get_worker(Pool *pool, unsigned index);
 
+/*
+ * Returns whether every worker has answered what it was asked the last time, and asks again. Main
+ * thread.
+ */
+bool pool_check(Pool *pool);
+
 /* Any thread. Messages from one thread to one worker arrive in order. */
 void worker_send(Worker *worker, WorkerMessage *message);
 

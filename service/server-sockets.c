@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where a server's listening sockets come from, and where they go: from the generation before, from
+ * the service manager, or made anew; into the service manager's store, so that they outlive a
+ * restart of the daemon.
+ */
+#include "server-struct.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A listener for `listen` of a generation that is still there, so that it need not be closed. */
+static Listener *find_listener(const Generation *generation, const ConfigListen *listen)
+{
+    size_t i;
+
+    for (i = 0; generation != NULL && i != generation_get_n_listeners(generation); ++i) {
+        Listener *listener = generation_get_listener(generation, i);
+        if (address_equal(&listener->wanted, &listen->address) && !listener->taken)
+            return listener;
+    }
+    return NULL;
+}
+
+static Listener *find_open_listener(const Server *server, const ConfigListen *listen)
+{
+    Listener *listener = find_listener(server->current, listen);
+    size_t i;
+
+    for (i = 0; listener == NULL && i != server->n_retired; ++i)
+        listener = find_listener(server->retired[i], listen);
+    return listener;
+}
+
+/* A socket that was passed in, for this server or for nobody known. */
+static Listener *find_passed_listener(Server *server, const ConfigListen *listen)
+{
+    Listener *claimed;
+    size_t i;
+
+    for (i = 0; i != server->n_passed; ++i)
+        if (address_equal(&server->passed[i]->wanted, &listen->address) &&
+            !server->passed[i]->taken)
+            return server->passed[i];
+    if ((claimed = manager_claim_socket(server->manager, &listen->address)) != NULL)
+        server_pass(server, claimed);
+    return claimed;
+}
+
+int server_open_listeners(Server *server, const Config *config, Listener ***ret, size_t *ret_n,
+                          Error *error)
+{
+    Listener **listeners = calloc(config->n_listens + server->n_passed + 1, sizeof(*listeners));
+    size_t i, n = 0;
+    int r = 0;
+
+    if (listeners == NULL)
+        return error_set(error, ERROR_FAILED, "%s", strerror(ENOMEM));
+
+    for (; r >= 0 && n != config->n_listens; ++n) {
+        const ConfigListen *listen = &config->listens[n];
+        const char *holder;
+        listeners[n] = find_open_listener(server, listen);
+        if (listeners[n] == NULL)
+            listeners[n] = find_passed_listener(server, listen);
+        if (listeners[n] != NULL) {
+            /* Two entries with port 0 must not share one socket. */
+            listeners[n]->taken = true;
+            listener_ref(listeners[n]);
+            continue;
+        }
+        if ((r = listener_new(&listeners[n], listen, error)) < 0) {
+            holder = manager_find_holder(server->manager, server, &listen->address);
+            if (error->code == ERROR_ADDRESS_IN_USE && holder != NULL) {
+                char text[ADDRESS_TEXT_MAX];
+                error_set(error, ERROR_ADDRESS_IN_USE, "%s: in use by server '%s' (%s)",
+                          address_format(&listen->address, text), holder, listen->where);
+            }
+            break;
+        }
+    }
+    for (i = 0; r >= 0 && i != server->n_passed; ++i)
+        if (server->passed[i]->inherited && !server->passed[i]->taken)
+            listeners[n++] = listener_ref(server->passed[i]);
+    for (i = 0; i != n; ++i) {
+        listeners[i]->taken = false;
+        if (r < 0)
+            listener_unref(listeners[i]);
+    }
+    if (r < 0) {
+        free(listeners);
+        return r;
+    }
+    *ret = listeners;
+    *ret_n = n;
+    return 0;
+}
+
+bool server_has_inherited(const Server *server)
+{
+    size_t i;
+
+    for (i = 0; i != server->n_passed; ++i)
+        if (server->passed[i]->inherited)
+            return true;
+    return false;
+}
+
+void server_update_inherited(Server *server)
+{
+    size_t i;
+
+    for (i = 0; i != server->n_passed; ++i) {
+        Listener *listener = server->passed[i];
+        if (!listener->inherited)
+            continue;
+        if (server->current != NULL)
+            listener_accept_again(listener);
+        else
+            listener_refuse(listener, manager_get_event(server->manager));
+    }
+}
+
+void server_drop_own_passed(Server *server)
+{
+    size_t i, n = 0;
+
+    for (i = 0; i != server->n_passed; ++i) {
+        if (server->passed[i]->inherited)
+            server->passed[n++] = server->passed[i];
+        else
+            listener_unref(server->passed[i]);
+    }
+    server->n_passed = n;
+}
+
+void server_update_store(Server *server, const Generation *generation)
+{
+    size_t i, n = 0, n_listeners = generation != NULL ? generation_get_n_listeners(generation) : 0;
+    int *fds = h2o_mem_alloc((n_listeners + 1) * sizeof(*fds));
+
+    for (i = 0; i != n_listeners; ++i) {
+        const Listener *listener = generation_get_listener(generation, i);
+        if (!listener->inherited)
+            fds[n++] = listener->fd;
+    }
+    if (n != 0)
+        manager_store_sockets(server->manager, server->name, fds, n);
+    else if (server->stores)
+        manager_store_sockets(server->manager, server->name, NULL, 0);
+    server->stores = n != 0;
+    free(fds);
+}
+
+void server_keep_listeners(Server *server)
+{
+    size_t i;
+
+    for (i = 0; server->current != NULL && i != generation_get_n_listeners(server->current); ++i)
+        generation_get_listener(server->current, i)->kept = true;
+}
+
+void server_pass(Server *server, Listener *listener)
+{
+    server->passed =
+        h2o_mem_realloc(server->passed, (server->n_passed + 1) * sizeof(*server->passed));
+    server->passed[server->n_passed++] = listener;
+    if (!listener->inherited)
+        server->stores = true;
+}
+
+void server_settle_passed(Server *server)
+{
+    server_update_inherited(server);
+    if (server->current != NULL)
+        return;
+    server_drop_own_passed(server);
+    if (server->stores)
+        server_update_store(server, NULL);
+}
+
+void server_release_passed(Server *server)
+{
+    size_t i;
+
+    for (i = 0; i != server->n_passed; ++i)
+        if (server->passed[i]->inherited)
+            listener_accept_again(server->passed[i]);
+}
+
+bool server_refuses(const Server *server)
+{
+    size_t i;
+
+    for (i = 0; i != server->n_passed; ++i)
+        if (server->passed[i]->inherited && server->passed[i]->refuses)
+            return true;
+    return false;
+}
+
+bool server_holds_address(const Server *server, const Address *address)
+{
+    size_t i, j;
+
+    for (i = 0; i != server->n_retired + 2; ++i) {
+        const Generation *generation = i == 0   ? server->current
+                                       : i == 1 ? server->incoming
+                                                : server->retired[i - 2];
+        for (j = 0; generation != NULL && j != generation_get_n_listeners(generation); ++j)
+            if (address_overlaps(&generation_get_listener(generation, j)->bound, address))
+                return true;
+    }
+    return false;
+}

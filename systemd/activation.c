@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* See activation.h. */
+#include "activation.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+/* In front of a server's name in the store; no server's name and no sane unit has a plus sign. */
+#define STORED "stored+"
+
+int activation_take(ActivationSocket **ret)
+{
+    char **names = NULL;
+    int i, n = sd_listen_fds_with_names(1, &names);
+    ActivationSocket *sockets;
+
+    if (n <= 0)
+        return n;
+    if ((sockets = calloc((size_t)n, sizeof(*sockets))) == NULL)
+        n = -ENOMEM;
+    for (i = 0; i < n; ++i) {
+        const char *name = names[i];
+        sockets[i].fd = SD_LISTEN_FDS_START + i;
+        sockets[i].stored = strncmp(name, STORED, strlen(STORED)) == 0;
+        sockets[i].name = strdup(sockets[i].stored ? name + strlen(STORED) : name);
+        if (sockets[i].name == NULL) {
+            activation_free(sockets, (size_t)n);
+            n = -ENOMEM;
+        }
+    }
+    for (i = 0; names != NULL && names[i] != NULL; ++i)
+        free(names[i]);
+    free(names);
+    if (n > 0)
+        *ret = sockets;
+    return n;
+}
+
+void activation_free(ActivationSocket *sockets, size_t n)
+{
+    size_t i;
+
+    for (i = 0; sockets != NULL && i != n; ++i)
+        free(sockets[i].name);
+    free(sockets);
+}
+
+void activation_store(const char *server, const int *fds, size_t n)
+{
+    char *state = NULL;
+
+    if (n == 0) {
+        if (asprintf(&state, "FDSTOREREMOVE=1\nFDNAME=" STORED "%s", server) >= 0)
+            sd_notify(0, state);
+    } else if (asprintf(&state, "FDSTORE=1\nFDNAME=" STORED "%s", server) >= 0) {
+        sd_pid_notify_with_fds(0, 0, state, fds, (unsigned)n);
+    }
+    free(state);
+}
