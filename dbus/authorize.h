@@ -4,8 +4,9 @@
  * denied. Reading (Status, ListServers, properties, introspection) is for everybody and never gets
  * here.
  *
- * An answer may have to be asked for on the bus, so it may come later. One sender's requests are
- * answered in the order in which they came. Main thread only.
+ * An answer may have to be asked for on the bus, of polkit even, so it may come later. One sender's
+ * requests are answered in the order in which they came, and polkit is asked about one of them at a
+ * time; those of different senders wait for nobody. Main thread only.
  */
 #ifndef SLUICE_AUTHORIZE_H
 #define SLUICE_AUTHORIZE_H
@@ -22,14 +23,21 @@ typedef enum AuthorizeAction {
 } AuthorizeAction;
 
 typedef enum AuthorizePolicy {
-    AUTHORIZE_ROOT,      /* the system bus: only root */
+    AUTHORIZE_ROOT,      /* the system bus: root, and whom polkit allows it */
     AUTHORIZE_SAME_USER, /* a bus that somebody named: root and the user we run as */
     AUTHORIZE_EVERYBODY, /* the user's own bus, which lets nobody else in */
     AUTHORIZE_POLICY_MAX,
 } AuthorizePolicy;
 
+typedef enum AuthorizeVerdict {
+    AUTHORIZE_DENY,
+    AUTHORIZE_ALLOW,
+    AUTHORIZE_ASK, /* polkit decides; without one, no */
+} AuthorizeVerdict;
+
 /* The rule and nothing but the rule: may `sender` do `action`, when we run as `self`? */
-bool authorize_rule(AuthorizePolicy policy, AuthorizeAction action, uid_t sender, uid_t self);
+AuthorizeVerdict authorize_rule(AuthorizePolicy policy, AuthorizeAction action, uid_t sender,
+                                uid_t self);
 
 typedef struct Authorizer Authorizer;
 
@@ -39,7 +47,18 @@ int authorizer_new(Authorizer **ret, sd_bus *connection, AuthorizePolicy policy)
 /* Forgets the requests under way without calling back. Accepts NULL, returns NULL. */
 Authorizer *authorizer_free(Authorizer *authorizer);
 
-/* `denied` is NULL when the action is allowed; it is valid during the call. */
+/*
+ * For a daemon that is about to exit and must not wait for somebody's password: denies what has not
+ * been decided yet, now and from now on.
+ */
+void authorizer_close(Authorizer *authorizer);
+
+/*
+ * `denied` is NULL when the action is allowed; it is valid during the call. Besides AccessDenied it
+ * may be InteractiveAuthorizationRequired: polkit would have to ask somebody, which the message did
+ * not allow (sd_bus_message_set_allow_interactive_authorization(3)) or which nobody there can do. A
+ * sender that leaves the bus is denied what it still waits for.
+ */
 typedef void (*AuthorizeCallback)(const sd_bus_error *denied, void *userdata);
 
 /*
