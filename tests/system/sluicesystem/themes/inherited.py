@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: MIT
+"""Servers whose sockets systemd has bound: matched by name and by address, stopped and started."""
+
+import time
+
+from .. import tls, web
+from ..bus import server_path
+from ..sluice import SERVICE, SOCKET
+from ..tap import case, expect, expect_equal, say, wait_for
+
+
+def socket_unit(sluice, unit, *streams, name=None, more=()):
+    """A socket unit of the daemon's, started."""
+    lines = [f"ListenStream={stream}" for stream in streams]
+    if name:
+        lines.append(f"FileDescriptorName={name}")
+    sluice.units.write(unit, "\n".join(["[Socket]", f"Service={SERVICE}", *lines, *more, ""]))
+    sluice.units.systemctl("start", unit)
+
+
+@case("stop-start", timeout_s=90)
+def stop_start(sluice):
+    """Refused as soon as Stop has replied, answered as soon as Start has; 30 times."""
+    sluice.units.systemctl("start", SOCKET)
+    expect_equal(web.get().status, 200, "the first connection")
+    inode = sluice.listening(8080)
+    for number in range(30):
+        sluice.bus.server("default", "Stop")
+        expect_equal(web.get().result, "refused", f"round {number}: a request after Stop")
+        expect_equal(sluice.bus.server("default", "Start"), ["http://127.0.0.1:8080/"], "Start")
+        expect_equal(web.get().status, 200, f"round {number}: a request after Start")
+    expect_equal(sluice.listening(8080), inode, "the socket, which should still be systemd's")
+    expect_equal(sluice.units.state(SOCKET), "active", SOCKET)
+
+
+@case("stop-start/under-load", timeout_s=90)
+def stop_start_under_load(sluice):
+    """Whoever is not refused is served: what waits in the queue at Stop, too."""
+    sluice.units.systemctl("start", SOCKET)
+    expect_equal(web.get().status, 200, "the first connection")
+    with web.Hammer(rate=400) as hammer:
+        for _ in range(20):
+            time.sleep(0.1)
+            sluice.bus.server("default", "Stop")
+            time.sleep(0.05)
+            sluice.bus.server("default", "Start")
+    say(hammer)
+    bad = {what: n for what, n in hammer.found.items() if what not in ("ok 200", "refused")}
+    expect(not bad, f"neither served nor refused: {bad}")
+    expect(hammer.count("refused") > 0, "nothing was ever refused")
+
+
+@case("stopped/no-idle-exit")
+def no_idle_exit(sluice):
+    """While a socket of systemd's is shut the daemon stays; once it listens again, nothing is
+    lost."""
+    sluice.options("--exit-idle-time=0.1")
+    sluice.units.systemctl("start", SOCKET)
+    expect_equal(web.get().status, 200, "the first connection")
+    pid = sluice.pid()
+    sluice.bus.server("default", "Stop")
+    time.sleep(1.5)
+    expect_equal(sluice.pid(), pid, "the daemon, with a socket shut")
+    expect_equal(web.get().result, "refused", "a request")
+
+
+@case("stopped/daemon-stopped")
+def daemon_stopped(sluice):
+    """The daemon is told to leave while the server is stopped: systemd gets a socket that works."""
+    sluice.units.systemctl("start", SOCKET)
+    expect_equal(web.get().status, 200, "the first connection")
+    for signal in ("systemctl stop", "SIGTERM"):
+        sluice.bus.server("default", "Stop")
+        if signal == "SIGTERM":
+            sluice.kill("TERM")
+            sluice.wait_gone()
+        else:
+            sluice.units.systemctl("stop", SERVICE)
+        time.sleep(0.3)
+        expect_equal(sluice.units.state(SOCKET), "active", f"{SOCKET} after {signal}")
+        expect(sluice.listening(8080), f"nobody listens after {signal}")
+        sluice.bus.server("default", "Start")
+        expect_equal(web.get().status, 200, f"a request after {signal} and Start")
+
+
+@case("stopped/daemon-killed")
+def daemon_killed(sluice):
+    """The daemon dies while the server is stopped: the socket unit does not fail over it."""
+    sluice.units.systemctl("start", SOCKET)
+    expect_equal(web.get().status, 200, "the first connection")
+    sluice.bus.server("default", "Stop")
+    pid = sluice.pid()
+    sluice.kill()
+    sluice.wait_restarted(pid)
+    time.sleep(0.5)
+    expect_equal(sluice.units.state(SOCKET), "active", SOCKET)
+    sluice.bus.server("default", "Start")
+    expect_equal(web.get().status, 200, "a request after Start")
+
+
+@case("by-name")
+def by_name(sluice):
+    """The server that a socket unit names serves on its sockets, whatever it listens on itself."""
+    sluice.configure("blog", "127.0.0.1:8081")
+    socket_unit(sluice, "test-name.socket", "127.0.0.1:8082", "127.0.0.1:8083", name="blog")
+    expect_equal(web.get(("127.0.0.1", 8082)).body, "blog\n", "the first connection")
+    expect_equal(web.get(("127.0.0.1", 8083)).body, "blog\n", "its other socket")
+    expect_equal(web.get(("127.0.0.1", 8081)).body, "blog\n", "what it binds itself")
+    expect_equal(len(sluice.bus.property("blog", "Listen")), 3, "URLs in Listen")
+
+
+@case("by-name/no-listen")
+def no_listen(sluice):
+    """A server that binds nothing itself lives on what it is given."""
+    sluice.configure("blog", listen=None)
+    socket_unit(sluice, "test-name.socket", "127.0.0.1:8082", name="blog")
+    expect_equal(web.get(("127.0.0.1", 8082)).body, "blog\n", "the first connection")
+
+
+@case("by-address")
+def by_address(sluice):
+    """A socket unit that says no name is the server's that listens on its address."""
+    sluice.configure("blog", "127.0.0.1:8081", top="sluice.autostart: ON")
+    socket_unit(sluice, "test-address.socket", "127.0.0.1:8081")
+    expect_equal(web.get(("127.0.0.1", 8081)).body, "blog\n", "the first connection")
+    expect_equal(sluice.bus.property("blog", "Listen"), ["http://127.0.0.1:8081/"], "Listen")
+    expect_equal(sluice.units.show("test-address.socket", "Result"), "success", "Result")
+
+
+@case("by-address/tls")
+def by_address_tls(sluice):
+    """The entry with a socket's address gives it its TLS settings."""
+    tls.make_certificate(sluice.machine, "/etc/sluice/tls")
+    sluice.configure("secure", "127.0.0.1:8443", ssl=tls.settings("/etc/sluice/tls"))
+    socket_unit(sluice, "test-tls.socket", "127.0.0.1:8443", name="secure")
+    done = tls.get(sluice.machine, "https://localhost:8443/")
+    expect_equal(done.out, "secure\n", f"the first connection ({done})")
+    expect_equal(sluice.bus.property("secure", "Listen"), ["https://127.0.0.1:8443/"], "Listen")
+
+
+@case("ipv6")
+def ipv6(sluice):
+    sluice.configure("blog", "[::1]:8081")
+    socket_unit(sluice, "test-six.socket", "[::1]:8081", name="blog")
+    expect_equal(web.get(("::1", 8081)).body, "blog\n", "the first connection")
+    sluice.bus.server("blog", "Stop")
+    expect_equal(web.get(("::1", 8081)).result, "refused", "a request after Stop")
+    expect_equal(sluice.bus.server("blog", "Start"), ["http://[::1]:8081/"], "Start")
+    expect_equal(web.get(("::1", 8081)).status, 200, "a request after Start")
+
+
+@case("public")
+def public(sluice):
+    """The example of sluiced(8): ports 80 and 443 of every address, the latter with TLS."""
+    tls.make_certificate(sluice.machine, "/etc/sluice/tls")
+    sluice.configure("default", listen=None,
+                     top=f"listen: 80\nlisten:\n  port: 443\n{tls.settings('/etc/sluice/tls')}")
+    sluice.settings("BindIPv6Only=ipv6-only", "ListenStream=", "ListenStream=0.0.0.0:80",
+                    "ListenStream=[::]:80", "ListenStream=0.0.0.0:443", "ListenStream=[::]:443",
+                    unit=SOCKET, section="Socket")
+    sluice.units.systemctl("start", SOCKET)
+    expect_equal(web.get(("127.0.0.1", 80)).body, "default\n", "IPv4")
+    expect_equal(web.get(("::1", 80)).body, "default\n", "IPv6")
+    for url in ("https://localhost/", "https://127.0.0.1/"):
+        expect_equal(tls.get(sluice.machine, url).out, "default\n", url)
+    expect_equal(len(sluice.bus.property("default", "Listen")), 4, "URLs in Listen")
+
+
+@case("dual-stack")
+def dual_stack(sluice):
+    """One socket for IPv4 and IPv6, as ListenStream=80 makes it, is what `listen: 80` means."""
+    sluice.configure("default", listen=None, top="listen: 80")
+    socket_unit(sluice, "test-dual.socket", "80", name="default")
+    expect_equal(web.get(("127.0.0.1", 80)).body, "default\n", "IPv4")
+    expect_equal(web.get(("::1", 80)).body, "default\n", "IPv6")
+
+
+@case("unix")
+def unix(sluice):
+    """Such a socket cannot be opened again, so while stopped connections are closed at once."""
+    sluice.configure("blog", listen=None)
+    socket_unit(sluice, "test-unix.socket", "/run/test/blog.sock", name="blog")
+    where = sluice.machine.path("/run/test/blog.sock")
+    expect_equal(web.get(where).body, "blog\n", "the first connection")
+    for number in range(3):
+        sluice.bus.server("blog", "Stop")
+        answer = web.get(where, timeout_s=3)
+        expect(answer.result in ("closed", "reset"), f"round {number}: after Stop: {answer}")
+        sluice.bus.server("blog", "Start")
+        expect_equal(web.get(where).status, 200, f"round {number}: a request after Start")
+    expect_equal(sluice.units.state("test-unix.socket"), "active", "the socket unit")
+
+
+@case("reload")
+def reload(sluice):
+    """A reload keeps systemd's socket."""
+    sluice.units.systemctl("start", SOCKET)
+    expect_equal(web.get().status, 200, "the first connection")
+    inode = sluice.listening(8080)
+    with web.Hammer() as hammer:
+        for number in range(10):
+            sluice.configure("default", root=f"/srv/www{number}")
+            sluice.bus.call(server_path("default"), "org.sluice.Sluice1.Server.Reload")
+    expect_equal(dict(hammer.found), {"ok 200": sum(hammer.found.values())}, "answers meanwhile")
+    expect_equal(sluice.listening(8080), inode, "the socket")
+
+
+@case("socket-stopped")
+def socket_stopped(sluice):
+    """`systemctl stop sluiced.socket` takes the socket from systemd, not from the server."""
+    sluice.units.systemctl("start", SOCKET)
+    expect_equal(web.get().status, 200, "the first connection")
+    sluice.units.systemctl("stop", SOCKET)
+    expect_equal(web.get().status, 200, "a request after the socket unit has stopped")
+    sluice.units.systemctl("stop", SERVICE)
+    wait_for(lambda: web.get().result == "refused", "requests are refused at last")
