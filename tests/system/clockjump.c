@@ -3,7 +3,6 @@
  * Preloaded into the daemon, it shows it a wall clock that jumps: by as many seconds as the file
  * /run/test/clock says. The container shares the host's clock, which is no toy.
  */
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -11,9 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-int clock_gettime(clockid_t clock, struct timespec *now) __attribute__((visibility("default")));
-int gettimeofday(struct timeval *now, void *zone) __attribute__((visibility("default")));
-time_t time(time_t *now) __attribute__((visibility("default")));
+#define EXPORT __attribute__((visibility("default")))
 
 static time_t jump(void)
 {
@@ -28,31 +25,31 @@ static time_t jump(void)
     return atol(text);
 }
 
-int clock_gettime(clockid_t clock, struct timespec *now)
+EXPORT int clock_gettime(clockid_t clock_id, struct timespec *tp)
 {
-    int r = (int)syscall(SYS_clock_gettime, clock, now);
+    int r = (int)syscall(SYS_clock_gettime, clock_id, tp);
 
-    if (r == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
-        now->tv_sec += jump();
+    if (r == 0 && (clock_id == CLOCK_REALTIME || clock_id == CLOCK_REALTIME_COARSE))
+        tp->tv_sec += jump();
     return r;
 }
 
-int gettimeofday(struct timeval *now, void *zone)
+EXPORT int gettimeofday(struct timeval *tv, void *tz)
 {
-    struct timespec precise;
+    struct timespec now;
 
-    clock_gettime(CLOCK_REALTIME, &precise);
-    now->tv_sec = precise.tv_sec;
-    now->tv_usec = precise.tv_nsec / 1000;
+    clock_gettime(CLOCK_REALTIME, &now);
+    tv->tv_sec = now.tv_sec;
+    tv->tv_usec = now.tv_nsec / 1000;
     return 0;
 }
 
-time_t time(time_t *now)
+EXPORT time_t time(time_t *timer)
 {
-    struct timespec precise;
+    struct timespec now;
 
-    clock_gettime(CLOCK_REALTIME, &precise);
-    if (now != NULL)
-        *now = precise.tv_sec;
-    return precise.tv_sec;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (timer != NULL)
+        *timer = now.tv_sec;
+    return now.tv_sec;
 }

@@ -194,7 +194,8 @@ class Machine:
             except subprocess.TimeoutExpired:
                 _kill_tree(process.pid)
                 out, err = process.communicate()
-                raise Failure(f"{' '.join(argv)}: no end after {timeout_s} s: {err + out}") from None
+                raise Failure(f"{' '.join(argv)}: no end after {timeout_s} s: "
+                              f"{err + out}") from None
         done = Done(argv, process.returncode, out, err)
         if check and done.status != 0:
             raise Failure(str(done))

@@ -29,7 +29,8 @@ async def _talk(where, path):
     else:
         reader, writer = await asyncio.open_connection(*where)
     try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n"
+                     "Connection: close\r\n\r\n".encode())
         text = (await reader.read()).decode(errors="replace")
     finally:
         writer.close()

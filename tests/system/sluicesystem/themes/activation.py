@@ -24,7 +24,7 @@ wait
 
 @case("fresh", timeout_s=90)
 def fresh(sluice):
-    """A fresh install, as it is shipped: one call starts, serves and stops; then nothing is left."""
+    """A fresh install, as it is shipped: one call starts and serves; then nothing is left."""
     expect_equal(sluice.units.state(SERVICE), "inactive", "the daemon before the first call")
     urls = sluice.bus.manager("Start")
     expect_equal(urls, ["http://127.0.0.1:8080/"], "Manager.Start")

@@ -154,8 +154,9 @@ def environment(sluice):
             "LISTEN_PID=1 LISTEN_FDS=1", "LISTEN_PID=junk LISTEN_FDS=1",
             "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=a:b:c",
             "LISTEN_PID=$$ LISTEN_FDS=0 LISTEN_FDNAMES="):
-        sluice.settings("Restart=no", "ExecStart=", f"ExecStart=/bin/sh -c '{assignments.replace('$$', '$$$$')} "
-                        "exec /usr/bin/sluiced'", name="environment")
+        escaped = assignments.replace("$", "$$")
+        sluice.settings("Restart=no", "ExecStart=",
+                        f"ExecStart=/bin/sh -c '{escaped} exec /usr/bin/sluiced'")
         if sluice.units.systemctl("restart", SERVICE, check=False).status == 0:
             expect_sound(sluice)
             sluice.bus.server("blog", "Stop")

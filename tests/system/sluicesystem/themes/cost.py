@@ -30,7 +30,7 @@ def get_property(sluice, name, path, interface, member):
 
 @case("activation", timeout_s=100)
 def activation(sluice):
-    """By the bus and by the first connection: no slower than hostnamed by the bus, but for noise."""
+    """By the bus, by the first connection: no slower than hostnamed by the bus, but for noise."""
     calls = {
         "hostnamed, by the bus": ("systemd-hostnamed.service", get_property(
             sluice, HOSTNAME, "/org/freedesktop/hostname1", HOSTNAME, "Hostname")),

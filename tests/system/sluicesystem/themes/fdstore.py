@@ -4,7 +4,7 @@
 import os
 import time
 
-from .. import web
+from .. import tls, web
 from ..bus import server_path
 from ..sluice import SCRATCH, SERVICE
 from ..tap import case, expect, expect_equal, say, wait_for
@@ -80,6 +80,32 @@ def restart_under_load(sluice):
     expect("connect 0" in wrote or "Socket errors" not in wrote, "wrk could not connect")
     expect("Non-2xx" not in wrote, "wrk got answers other than 200")
     expect_equal(sluice.bus.state("default"), "running", "the server")
+
+
+@case("restart/drains")
+def restart_drains(sluice):
+    """A download that is under way at `systemctl restart` ends as it should."""
+    sluice.configure("default")
+    sluice.machine.run("sh", "-c", "head -c 6000000 /dev/zero >/srv/default/big")
+    sluice.bus.manager("Start")
+    curl = sluice.machine.spawn("sh", "-c", "curl --silent --show-error --limit-rate 2M "
+                                "http://127.0.0.1:8080/big | wc -c")
+    time.sleep(0.5)
+    sluice.units.systemctl("restart", SERVICE)
+    out, err = curl.communicate(timeout=20)
+    expect_equal((out.strip(), err), ("6000000", ""), "the download")
+    expect_equal(web.get().body, "default\n", "a request afterwards")
+
+
+@case("tls")
+def tls_server(sluice):
+    """A server with TLS comes back as one."""
+    tls.make_certificate(sluice.machine, "/etc/sluice/tls")
+    sluice.configure("secure", "127.0.0.1:8443", ssl=tls.settings("/etc/sluice/tls"))
+    sluice.bus.server("secure", "Start")
+    kill_and_wait(sluice)
+    expect_equal(tls.get(sluice.machine, "https://localhost:8443/").out, "secure\n", "a request")
+    expect_equal(sluice.bus.property("secure", "Listen"), ["https://127.0.0.1:8443/"], "Listen")
 
 
 @case("crash")

@@ -191,6 +191,23 @@ def unix(sluice):
     expect_equal(sluice.units.state("test-unix.socket"), "active", "the socket unit")
 
 
+@case("restart")
+def restart(sluice):
+    """The daemon is restarted and killed: nobody who connects to systemd's socket is refused."""
+    sluice.units.systemctl("start", SOCKET)
+    expect_equal(web.get().status, 200, "the first connection")
+    inode = sluice.listening(8080)
+    with web.Hammer() as hammer:
+        for _ in range(3):
+            sluice.units.systemctl("restart", SERVICE)
+            pid = sluice.pid()
+            sluice.kill()
+            sluice.wait_restarted(pid)
+    say(hammer)
+    expect_equal(hammer.count("refused", "timeout"), 0, "attempts refused or never answered")
+    expect_equal(sluice.listening(8080), inode, "the socket")
+
+
 @case("reload")
 def reload(sluice):
     """A reload keeps systemd's socket."""

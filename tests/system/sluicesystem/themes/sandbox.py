@@ -187,7 +187,8 @@ def upstream_name(sluice):
 @case("large-body")
 def large_body(sluice):
     """An answer that is buffered in a temporary file."""
-    sluice.machine.run("sh", "-c", "mkdir /srv/behind && head -c 50000000 /dev/zero >/srv/behind/big")
+    sluice.machine.run("sh", "-c", "mkdir /srv/behind; "
+                       "head -c 50000000 /dev/zero >/srv/behind/big")
     sluice.configure("behind", "127.0.0.1:9000")
     sluice.configure("blog", "127.0.0.1:8081", root=None,
                      paths='      "/":\n        proxy.reverse.url: http://127.0.0.1:9000/\n')
