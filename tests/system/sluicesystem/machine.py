@@ -15,7 +15,7 @@ import time
 from . import Failure, Unusable, install, jail
 
 # Unprivileged; nobody has said anything about them to polkit.
-USERS = {"alice": 5001, "bob": 5002}
+USERS = {"alice": 59001, "bob": 59002}
 
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -97,6 +97,9 @@ class Machine:
         for tree in extra:
             subprocess.run(["cp", "-RT", "--remove-destination", tree, self.root], check=True)
         for name, uid in USERS.items():
+            # Status 6: there is none of that name on the host.
+            subprocess.run(["userdel", "--prefix", self.root, "--force", name],
+                           stderr=subprocess.DEVNULL, check=False)
             subprocess.run(["useradd", "--prefix", self.root, "--uid", str(uid), "--user-group",
                             "--create-home", "--shell", "/bin/bash", name], check=True)
 

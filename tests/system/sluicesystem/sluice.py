@@ -61,10 +61,10 @@ class Sluice:
         status = self.machine.run("systemctl", "status", "--lines=0", SERVICE, SOCKET,
                                   check=False).out
         log = self.machine.run("journalctl", "--quiet", "--no-pager", "--output=short-precise",
-                               "--lines=30", f"--after-cursor={self.began}", "--unit=*sluice*",
+                               f"--after-cursor={self.began}", "--unit=*sluice*",
                                "--unit=test-*.socket", "--unit=dbus.service",
                                "--unit=polkit.service", check=False).out
-        return "\n".join(line for line in (status + log).splitlines()
+        return "\n".join(line for line in status.splitlines() + log.splitlines()[-30:]
                          if line and not line.strip().startswith(("Docs:", "man:", "Loaded:")))
 
     def journal(self, *matches):

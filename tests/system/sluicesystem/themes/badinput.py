@@ -15,7 +15,7 @@ WARNING = 4
 
 # Each is passed under the name of a server that exists, and is not fit to listen on.
 WRONG_KINDS = ("udp", "connected", "accepted", "pair", "seqpacket", "fifo", "pipe", "file",
-               "directory", "null", "closed")
+               "directory", "null")
 
 
 def socket_unit(sluice, unit, *lines):
@@ -23,13 +23,18 @@ def socket_unit(sluice, unit, *lines):
     sluice.units.systemctl("start", unit)
 
 
-def expect_sound(sluice, name="blog", where=PORT):
-    """The daemon is up and calm, and a server can be started."""
-    sluice.bus.server(name, "Start")
-    expect_equal(web.get(where).body, f"{name}\n", "a request")
+def expect_serving(sluice):
+    """The daemon is up, and the server can be started."""
+    sluice.bus.server("blog", "Start")
+    expect_equal(web.get(PORT).body, "blog\n", "a request")
+
+
+def expect_sound(sluice):
+    """Besides, the daemon is calm."""
+    expect_serving(sluice)
     before = cpu_seconds(sluice)
-    time.sleep(0.5)
-    expect(cpu_seconds(sluice) - before < 0.25, "the daemon uses a CPU for nothing")
+    time.sleep(0.4)
+    expect(cpu_seconds(sluice) - before < 0.2, "the daemon uses a CPU for nothing")
 
 
 def cpu_seconds(sluice):
@@ -43,7 +48,7 @@ def with_passed(sluice, *descriptors):
     with open(f"{HERE}/../pass_fds.py", encoding="utf-8") as file:
         sluice.machine.write(f"{SCRATCH}/pass_fds.py", file.read())
     sluice.settings("ExecStart=", f"ExecStart=/usr/bin/python3 {SCRATCH}/pass_fds.py "
-                    f"{' '.join(descriptors)} -- /usr/bin/sluiced")
+                    f"{' '.join(descriptors)} -- /usr/bin/sluiced", name="passed")
 
 
 @case("sockets/wrong-kind", timeout_s=90)
@@ -60,6 +65,22 @@ def wrong_kind(sluice):
                   if int(entry["PRIORITY"]) <= WARNING]
         expect(len(warned) == 1 and "blog" in warned[0], f"{kind}: warnings: {warned}")
         sluice.bus.server("blog", "Stop")
+
+
+@case("sockets/closed")
+def closed(sluice):
+    """A descriptor that is promised and not there is not taken for one of the daemon's own."""
+    sluice.configure("blog", "127.0.0.1:8081")
+    sluice.settings("Restart=no")
+    for descriptors in (["blog=closed"], ["blog=closed"] * 8, ["blog=tcp", "blog=closed"]):
+        with_passed(sluice, *descriptors)
+        sluice.units.systemctl("restart", SERVICE, check=False)
+        result = sluice.units.show(SERVICE, "Result", "ActiveState")
+        expect(result["Result"] in ("success", "exit-code"), f"{descriptors}: {result}")
+        sluice.wait_logged("descriptor|Bad file", WARNING)
+        if result["ActiveState"] == "active":
+            expect_sound(sluice)
+            sluice.bus.server("blog", "Stop")
 
 
 @case("sockets/wrong-units")
@@ -206,14 +227,14 @@ def corrupt(sluice):
     sluice.settings(f"ExecStartPre=+/bin/sh {SCRATCH}/corrupt")
     for what, command in contents.items():
         sluice.machine.write(f"{SCRATCH}/corrupt", "true\n")
-        expect_sound(sluice)
+        expect_serving(sluice)
         expect(sluice.machine.exists(f"{RUNTIME_DIR}/state"), f"there is no {RUNTIME_DIR}/state")
         sluice.machine.write(f"{SCRATCH}/corrupt", f"f={RUNTIME_DIR}/state\n{command}\n")
         pid = sluice.pid()
         sluice.kill()
         sluice.wait_restarted(pid)
         say(f"{what}: {sluice.bus.state('blog')}")
-        expect_sound(sluice)
+        expect_serving(sluice)
         sluice.machine.write(f"{SCRATCH}/corrupt", "true\n")
         sluice.units.systemctl("stop", SERVICE)
         sluice.machine.run("sh", "-c", f"rm -rf {RUNTIME_DIR}/*")
@@ -252,7 +273,7 @@ def read_only(sluice):
 
 @case("name-owned")
 def name_owned(sluice):
-    """Somebody has the name: the unit fails and says so; who has it is not disturbed."""
+    """Somebody has the name: the daemon says who and ends; who has it is not disturbed."""
     sluice.configure("blog", "127.0.0.1:8081")
     user = sluice.units.show(SERVICE, "User") or "root"
     sluice.units.write("test-foreign.service",
@@ -261,9 +282,12 @@ def name_owned(sluice):
     sluice.units.systemctl("start", "test-foreign.service")
     wait_for(sluice.bus.owner, "somebody has the name")
     sluice.bus.server("blog", "Start")
-    done = sluice.units.systemctl("start", SERVICE, check=False, timeout_s=40)
-    expect(done.status != 0, "systemctl start succeeded")
-    sluice.wait_logged(f"{NAME}|name", 3)
+    # It may succeed: systemd takes a name that is owned for a service that is up.
+    sluice.units.systemctl("start", SERVICE, check=False, timeout_s=40)
+    sluice.wait_logged(f"{NAME} belongs to", 3)
+    time.sleep(1)
+    tries = [text for _, text in sluice.log() if f"{NAME} belongs to" in text]
+    expect(len(tries) <= 10, f"{len(tries)} tries in a second or so")
     expect_equal(web.get(PORT).body, "blog\n", "a request to the one who has it")
     sluice.units.systemctl("stop", "test-foreign.service")
     wait_for(lambda: sluice.units.state(SERVICE) == "active" or
