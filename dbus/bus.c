@@ -17,9 +17,16 @@
 
 /* Manager observer */
 
+static void servers_changed(Bus *bus)
+{
+    if (bus->observer.servers_changed != NULL)
+        bus->observer.servers_changed(bus, bus->observer.userdata);
+}
+
 static void on_state_changed(Server *server, const ServerTransition *transition, void *userdata)
 {
     server_emit_transition(userdata, server, transition);
+    servers_changed(userdata);
 }
 
 static void on_properties_changed(Server *server, char *const *names, void *userdata)
@@ -30,11 +37,13 @@ static void on_properties_changed(Server *server, char *const *names, void *user
 static void on_server_added(Server *server, void *userdata)
 {
     server_emit_added(userdata, server);
+    servers_changed(userdata);
 }
 
 static void on_server_removed(Server *server, void *userdata)
 {
     server_emit_removed(userdata, server);
+    servers_changed(userdata);
 }
 
 static void on_idle_changed(Manager *manager, void *userdata)
@@ -212,6 +221,11 @@ void bus_idle_changed(Bus *bus)
 {
     if (bus->observer.idle_changed != NULL)
         bus->observer.idle_changed(bus, bus->observer.userdata);
+}
+
+void bus_end_authorization(Bus *bus)
+{
+    authorizer_close(bus->authorizer);
 }
 
 void bus_warn(Bus *bus, int r, const char *what)

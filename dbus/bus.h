@@ -18,7 +18,7 @@
 typedef struct Bus Bus;
 
 typedef enum BusScope {
-    BUS_SCOPE_SYSTEM, /* only root may start, stop and reload */
+    BUS_SCOPE_SYSTEM, /* root may start, stop and reload, and whom polkit lets */
     BUS_SCOPE_USER,   /* the user's own bus: $DBUS_SESSION_BUS_ADDRESS or $XDG_RUNTIME_DIR/bus */
 } BusScope;
 
@@ -34,6 +34,8 @@ typedef struct BusObserver {
     void (*activity)(Bus *bus, void *userdata);
     /* bus_is_busy() or manager_is_idle() may have a new answer. */
     void (*idle_changed)(Bus *bus, void *userdata);
+    /* A server has been added or removed, or is in another state. */
+    void (*servers_changed)(Bus *bus, void *userdata);
     /* Has the program no reason of its own to stay? Asked at the end of bus_release_name(). */
     bool (*is_idle)(Bus *bus, void *userdata);
     /* The connection is gone for good: stop every server and exit with an error. */
@@ -88,6 +90,12 @@ typedef enum BusRelease {
 typedef void (*BusReleaseCallback)(Bus *bus, BusRelease result, void *userdata);
 
 /*
+ * Denies what polkit has not decided yet, now and from now on: nobody's password is waited for any
+ * more.
+ */
+void bus_end_authorization(Bus *bus);
+
+/*
  * The way to exit on idle without losing a call. Gives up the name and handles what had come in
  * before; from then on the bus starts a new instance for whoever calls. Once the bus confirms, and
  * if no call came in meanwhile and bus_is_idle() still holds, calls back with LEAVE. Otherwise it
@@ -98,10 +106,11 @@ typedef void (*BusReleaseCallback)(Bus *bus, BusRelease result, void *userdata);
 int bus_release_name(Bus *bus, BusReleaseCallback callback, void *userdata);
 
 /*
- * The same for an exit that does not depend on idleness, when every server has been stopped: calls
- * that came in are answered and keep nobody, and the name is not taken back. STAY means that one of
- * them has begun something: stop it and call this again. It takes the place of a request or release
- * under way, whose callback is not called any more. Returns 0, or negative without calling back.
+ * The same for an exit that there is no way back from: at SIGTERM, when every server has been
+ * stopped, and on idle under a service manager, which takes no STOPPING=1 back. Calls that came in
+ * are answered and keep nobody, and the name is not taken back. STAY means that one of them has
+ * begun something: end it and call this again. It takes the place of a request or release under
+ * way, whose callback is not called any more. Returns 0, or negative without calling back.
  */
 int bus_leave(Bus *bus, BusReleaseCallback callback, void *userdata);
 

@@ -137,7 +137,7 @@ bool address_equal(const Address *a, const Address *b)
            strcmp(address_format(a, left), address_format(b, right)) == 0;
 }
 
-static bool is_wildcard(const Address *address)
+bool address_is_wildcard(const Address *address)
 {
     if (address->sa.ss_family == AF_INET)
         return ((const struct sockaddr_in *)&address->sa)->sin_addr.s_addr == htonl(INADDR_ANY);
@@ -150,7 +150,8 @@ bool address_overlaps(const Address *a, const Address *b)
     /* Listeners for IPv6 are for IPv6 only. */
     return address_equal(a, b) ||
            (a->sa.ss_family == b->sa.ss_family && a->sa.ss_family != AF_UNIX &&
-            address_get_port(a) == address_get_port(b) && (is_wildcard(a) || is_wildcard(b)));
+            address_get_port(a) == address_get_port(b) &&
+            (address_is_wildcard(a) || address_is_wildcard(b)));
 }
 
 uint16_t address_get_port(const Address *address)

@@ -38,6 +38,9 @@ char *address_to_url(const Address *address, bool tls);
 
 bool address_equal(const Address *a, const Address *b);
 
+/* True for 0.0.0.0 and [::], of any port. */
+bool address_is_wildcard(const Address *address);
+
 /* True if both cannot be listened on at once: the same, or the same port and one is for all. */
 bool address_overlaps(const Address *a, const Address *b);
 

@@ -185,13 +185,16 @@ static void on_passed(MainMessage *message)
     generation_free(H2O_STRUCT_FROM_MEMBER(Generation, shared.passed, message));
 }
 
-static int open_descriptors(Slot *slot, Listener *const *listeners)
+/* The first listener is never NULL. */
+static int open_descriptors(Slot *slot, Listener *const *listeners, size_t n)
 {
     const size_t n_reserve = sizeof(slot->reserve) / sizeof(slot->reserve[0]);
+    SlotAccept *accept = slot->accepts;
     size_t i;
 
-    for (i = 0; i != slot->n_accepts; ++i)
-        if ((slot->accepts[i].fd = fcntl(listeners[i]->fd, F_DUPFD_CLOEXEC, 3)) < 0)
+    for (i = 0; i != n; ++i)
+        if (listeners[i] != NULL &&
+            (accept++->fd = fcntl(listeners[i]->fd, F_DUPFD_CLOEXEC, 3)) < 0)
             return -errno;
     for (i = 0; i != n_reserve; ++i)
         if ((slot->reserve[i] = fcntl(listeners[0]->fd, F_DUPFD_CLOEXEC, 3)) < 0)
@@ -228,19 +231,22 @@ static int slot_new(Slot **ret, Generation *generation, unsigned index, Worker *
     *ret = slot;
     if ((slot->accepts = calloc(generation->n_listeners, sizeof(*slot->accepts))) == NULL)
         return -ENOMEM;
-    slot->n_accepts = generation->n_listeners;
-    for (i = 0; i != slot->n_accepts; ++i) {
-        slot->accepts[i].fd = -1;
-        slot->accepts[i].slot = slot;
-        slot->accepts[i].super.hosts = config->global.hosts;
+    for (i = 0; i != generation->n_listeners; ++i) {
+        SlotAccept *accept = &slot->accepts[slot->n_accepts];
+        if (generation->listeners[i] == NULL)
+            continue;
+        ++slot->n_accepts;
+        accept->fd = -1;
+        accept->slot = slot;
+        accept->super.hosts = config->global.hosts;
         if (i >= config->n_listens)
             continue;
-        slot->accepts[i].super.hosts = config->listens[i].hosts;
+        accept->super.hosts = config->listens[i].hosts;
         if (config->listens[i].tls != NULL)
-            slot->accepts[i].super.ssl_ctx = tls_get_context(config->listens[i].tls);
-        slot->accepts[i].super.expect_proxy_line = config->listens[i].proxy_protocol;
+            accept->super.ssl_ctx = tls_get_context(config->listens[i].tls);
+        accept->super.expect_proxy_line = config->listens[i].proxy_protocol;
     }
-    return open_descriptors(slot, generation->listeners);
+    return open_descriptors(slot, generation->listeners, generation->n_listeners);
 }
 
 static int generation_init(Generation *generation, Listener *const *listeners, size_t n_listeners,
@@ -261,6 +267,8 @@ static int generation_init(Generation *generation, Listener *const *listeners, s
     for (j = 0; j != n_listeners; ++j) {
         bool tls = j < config->n_listens && config->listens[j].tls != NULL;
         generation->listeners[generation->n_listeners++] = listener_ref(listeners[j]);
+        if (listeners[j] == NULL)
+            continue;
         r = strv_take(&generation->urls, address_to_url(&listeners[j]->bound, tls));
         if (r < 0)
             return r;

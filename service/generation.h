@@ -40,9 +40,10 @@ typedef enum GenerationRetire {
 
 /*
  * Takes references to `config` and to each listener. There is one for each of `config->listens`, in
- * that order; the rest, up to `n_listeners`, are sockets that the service manager passed and no
- * `listen` mentions: they serve all hosts over plain HTTP. `counters` has one element per worker
- * and outlives the generation. Errors: LIMIT_REACHED if there are not enough file descriptors.
+ * that order, or NULL where an earlier one is for that address as well; the rest, up to
+ * `n_listeners`, are sockets that the service manager passed and no `listen` mentions: they serve
+ * all hosts over plain HTTP. `counters` has one element per worker and outlives the generation.
+ * Errors: LIMIT_REACHED if there are not enough file descriptors.
  */
 int generation_new(Generation **ret, unsigned id, Config *config, Listener *const *listeners,
                    size_t n_listeners, Pool *pool, Counters *counters, sd_event *event,
@@ -64,7 +65,7 @@ void generation_retire(Generation *generation, GenerationRetire how, uint64_t ti
 unsigned generation_get_id(const Generation *generation);
 const Config *generation_get_config(const Generation *generation);
 size_t generation_get_n_listeners(const Generation *generation);
-Listener *generation_get_listener(const Generation *generation, size_t index);
+Listener *generation_get_listener(const Generation *generation, size_t index); /* or NULL */
 bool generation_is_retired(const Generation *generation);
 
 /* Connections open now. */

@@ -188,13 +188,33 @@ static const char *why_not(int fd, Address *ret)
         return "it is not a socket";
     if (get_option(fd, SO_TYPE) != SOCK_STREAM)
         return "it is not a stream socket";
-    if (get_option(fd, SO_ACCEPTCONN) != 1)
-        return "it does not listen";
     if (address_from_socket(ret, fd) < 0 ||
         (ret->sa.ss_family != AF_INET && ret->sa.ss_family != AF_INET6 &&
          ret->sa.ss_family != AF_UNIX))
         return "it is neither of TCP nor a Unix socket";
+    /* A daemon that was killed may have left it shut. What is not bound must not become so. */
+    if (get_option(fd, SO_ACCEPTCONN) != 1 &&
+        (address_get_port(ret) == 0 || listen(fd, BACKLOG) < 0))
+        return "it does not listen";
     return NULL;
+}
+
+/* Of our own none is; systemd makes them of `ListenStream=80`. */
+static bool is_dual_stack(const Listener *listener)
+{
+    int only = 1;
+    socklen_t length = sizeof(only);
+
+    return listener->bound.sa.ss_family == AF_INET6 && address_is_wildcard(&listener->bound) &&
+           getsockopt(listener->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &length) == 0 && only == 0;
+}
+
+bool listener_serves(const Listener *listener, const Address *address)
+{
+    return address_equal(&listener->wanted, address) ||
+           (listener->dual_stack && address->sa.ss_family == AF_INET &&
+            address_is_wildcard(address) &&
+            address_get_port(address) == address_get_port(&listener->bound));
 }
 
 int listener_from_fd(Listener **ret, int fd, bool inherited, Error *error)
@@ -214,6 +234,7 @@ int listener_from_fd(Listener **ret, int fd, bool inherited, Error *error)
     listener->fd = fd;
     listener->inherited = inherited;
     listener->wanted = listener->bound;
+    listener->dual_stack = is_dual_stack(listener);
     un = (const struct sockaddr_un *)&listener->bound.sa;
     if (!inherited && un->sun_family == AF_UNIX && lstat(un->sun_path, &st) == 0) {
         listener->unlink = true;
@@ -244,11 +265,18 @@ static bool may_lose_port(const Address *address)
 /* The main thread touches a client's socket here, and nowhere else: to close it. */
 static int on_unwanted(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
+    /* It may fail, for want of descriptors say, and be called again at once. */
     int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (client >= 0)
         close(client);
     return 0;
+}
+
+static void add_refuser(Listener *listener, sd_event *event)
+{
+    if (sd_event_add_io(event, &listener->refuser, listener->fd, EPOLLIN, on_unwanted, NULL) >= 0)
+        sd_event_source_set_ratelimit(listener->refuser, 100 * 1000, 1000);
 }
 
 void listener_refuse(Listener *listener, sd_event *event)
@@ -259,7 +287,7 @@ void listener_refuse(Listener *listener, sd_event *event)
     if (listener->bound.sa.ss_family != AF_UNIX && !may_lose_port(&listener->bound))
         shutdown(listener->fd, SHUT_RD);
     else
-        sd_event_add_io(event, &listener->refuser, listener->fd, EPOLLIN, on_unwanted, listener);
+        add_refuser(listener, event);
 }
 
 void listener_accept_again(Listener *listener)
@@ -274,6 +302,8 @@ void listener_accept_again(Listener *listener)
 
 Listener *listener_ref(Listener *listener)
 {
+    if (listener == NULL)
+        return NULL;
     ++listener->n_refs;
     return listener;
 }
@@ -298,7 +328,7 @@ Listener *listener_unref(Listener *listener)
     } else if (!listener->kept) {
         /* It may be in the service manager's store for a moment yet. */
         if (listener->fd >= 0)
-            shutdown(listener->fd, SHUT_RD);
+            shutdown(listener->fd, SHUT_RDWR);
         if (listener->unlink)
             remove_path(listener);
     }

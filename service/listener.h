@@ -25,6 +25,7 @@ typedef struct Listener {
     sd_event_source *refuser; /* accepts and closes at once, where that is the only way to refuse */
     Address wanted;           /* as configured: port 0 stays 0 */
     Address bound;            /* what it came to */
+    bool dual_stack;          /* bound to [::], and takes connections over IPv4 as well */
     bool taken;   /* open_listeners() has given it to an entry of the new configuration */
     bool unlink;  /* a Unix socket we made: remove its path in the end */
     dev_t device; /* of that path, so that nothing else is removed */
@@ -58,6 +59,10 @@ void listener_accept_again(Listener *listener);
  */
 int listener_adapt(Listener *listener, const ConfigListen *config, Error *error);
 
+/* True if it takes the connections to `address`, as it stands in a configuration. */
+bool listener_serves(const Listener *listener, const Address *address);
+
+/* Accepts NULL, returns it. */
 Listener *listener_ref(Listener *listener);
 
 /* Closes the socket with the last reference. Accepts NULL, returns NULL. */

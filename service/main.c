@@ -27,6 +27,10 @@
 #include "watchdog.h"
 
 #define EXIT_USAGE 2
+#define EXIT_AGAIN 75 /* EX_TEMPFAIL: the service manager is to start the daemon again */
+
+#define STATUS_DELAY_USEC (100 * 1000)
+#define NAME_RETRY_USEC   (1000 * 1000)
 
 typedef struct Daemon {
     ProgramOptions options;
@@ -35,14 +39,42 @@ typedef struct Daemon {
     Bus *bus;
     Watchdog *watchdog;
     sd_event_source *idle_source;
-    uint64_t last_activity; /* usec, CLOCK_MONOTONIC */
-    bool leaving;           /* SIGTERM or the bus is gone: drain and exit */
+    sd_event_source *status_source;
+    sd_event_source *retry_source; /* to ask for the bus name once more */
+    uint64_t last_activity;        /* usec, CLOCK_MONOTONIC */
+    bool leaving;                  /* SIGTERM or the bus is gone: drain and exit */
+    bool recalled;                 /* a call came in after all was said to the service manager */
     int exit_code;
 } Daemon;
 
 /* ---- Exit ---- */
 
 static void on_all_stopped(Manager *manager, const ManagerReply *reply, void *userdata);
+
+static void leave(Daemon *daemon, int exit_code, uint64_t timeout_usec)
+{
+    bool again = daemon->leaving;
+
+    daemon->leaving = true;
+    if (exit_code != EXIT_SUCCESS)
+        daemon->exit_code = exit_code;
+    notify_stopping();
+    manager_begin_exit(daemon->manager);
+    manager_stop_all(daemon->manager, timeout_usec, SERVER_REASON_EXIT,
+                     again ? NULL : on_all_stopped, daemon);
+}
+
+/*
+ * The service manager was told that we stop, which it does not take back: systemd would kill us in
+ * the end. So what a late call has begun goes on in the next daemon, on the same sockets.
+ */
+static void leave_when_answered(Daemon *daemon)
+{
+    daemon->recalled = true;
+    if (!daemon->leaving && !bus_is_busy(daemon->bus))
+        leave(daemon, manager_is_idle(daemon->manager) ? EXIT_SUCCESS : EXIT_AGAIN,
+              SERVER_TIMEOUT_DEFAULT);
+}
 
 static void on_released(Bus *bus, BusRelease result, void *userdata)
 {
@@ -54,28 +86,17 @@ static void on_released(Bus *bus, BusRelease result, void *userdata)
         /* A call came in meanwhile and may have started something. */
         manager_stop_all(daemon->manager, SERVER_TIMEOUT_DEFAULT, SERVER_REASON_EXIT,
                          on_all_stopped, daemon);
-    else
-        notify_ready();
+    else if (notify_is_supervised())
+        leave_when_answered(daemon);
 }
 
 static void on_all_stopped(Manager *manager, const ManagerReply *reply, void *userdata)
 {
     Daemon *daemon = userdata;
 
+    bus_end_authorization(daemon->bus);
     if (bus_leave(daemon->bus, on_released, daemon) < 0)
         sd_event_exit(daemon->event, daemon->exit_code);
-}
-
-static void leave(Daemon *daemon, int exit_code, uint64_t timeout_usec)
-{
-    bool again = daemon->leaving;
-
-    daemon->leaving = true;
-    if (exit_code != 0)
-        daemon->exit_code = exit_code;
-    notify_stopping();
-    manager_stop_all(daemon->manager, timeout_usec, SERVER_REASON_EXIT,
-                     again ? NULL : on_all_stopped, daemon);
 }
 
 static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info,
@@ -111,14 +132,19 @@ static int on_idle_time(sd_event_source *source, uint64_t usec, void *userdata)
     Daemon *daemon = userdata;
     uint64_t due = daemon->last_activity + daemon->options.exit_idle_usec;
 
-    if (daemon->leaving || !bus_is_idle(daemon->bus))
+    if (daemon->leaving || daemon->recalled || !bus_is_idle(daemon->bus))
         return 0; /* on_idle_changed() will arm it again */
     if (due > now(daemon)) {
         sd_event_source_set_time(source, due);
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
     }
+    if (!notify_is_supervised()) {
+        bus_release_name(daemon->bus, on_released, daemon);
+        return 0;
+    }
     notify_stopping();
-    bus_release_name(daemon->bus, on_released, daemon);
+    if (bus_leave(daemon->bus, on_released, daemon) < 0)
+        leave(daemon, EXIT_SUCCESS, SERVER_TIMEOUT_DEFAULT);
     return 0;
 }
 
@@ -126,6 +152,8 @@ static void on_idle_changed(Bus *bus, void *userdata)
 {
     Daemon *daemon = userdata;
 
+    if (daemon->recalled)
+        leave_when_answered(daemon);
     if (daemon->idle_source == NULL || daemon->leaving || !bus_is_idle(bus))
         return;
     daemon->last_activity = now(daemon);
@@ -141,18 +169,76 @@ static void on_activity(Bus *bus, void *userdata)
     daemon->last_activity = now(daemon);
 }
 
+/* ---- Status ---- */
+
+static int on_status_time(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    Daemon *daemon = userdata;
+    size_t counts[SERVER_STATE_MAX];
+
+    manager_count_states(daemon->manager, counts);
+    if (counts[SERVER_FAILED] != 0)
+        notify_status("%zu of %zu servers running, %zu failed", counts[SERVER_RUNNING],
+                      manager_count_servers(daemon->manager), counts[SERVER_FAILED]);
+    else
+        notify_status("%zu of %zu servers running", counts[SERVER_RUNNING],
+                      manager_count_servers(daemon->manager));
+    return 0;
+}
+
+/* Not at each change: nobody looks that often, and Start and Stop shall be quick. */
+static void on_servers_changed(Bus *bus, void *userdata)
+{
+    Daemon *daemon = userdata;
+    int on = SD_EVENT_OFF;
+
+    if (daemon->status_source == NULL ||
+        sd_event_source_get_enabled(daemon->status_source, &on) != 0)
+        return;
+    sd_event_source_set_time_relative(daemon->status_source, STATUS_DELAY_USEC);
+    sd_event_source_set_enabled(daemon->status_source, SD_EVENT_ONESHOT);
+}
+
 /* ---- Start ---- */
+
+static void on_name(Bus *bus, const Error *error, void *userdata);
+
+static int on_retry_time(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    Daemon *daemon = userdata;
+
+    if (!daemon->leaving && bus_request_name(daemon->bus, on_name, daemon) < 0)
+        leave(daemon, EXIT_FAILURE, SERVER_TIMEOUT_DEFAULT);
+    return 0;
+}
+
+/*
+ * Somebody has the name. It may be a daemon that has just died, of which the bus has not heard yet;
+ * if not, a service manager that starts us again and again is slowed down.
+ */
+static bool retry_name(Daemon *daemon)
+{
+    return notify_is_supervised() && daemon->retry_source == NULL &&
+           sd_event_add_time_relative(daemon->event, &daemon->retry_source, CLOCK_MONOTONIC,
+                                      NAME_RETRY_USEC, 0, on_retry_time, daemon) >= 0;
+}
 
 static void on_name(Bus *bus, const Error *error, void *userdata)
 {
     Daemon *daemon = userdata;
 
+    if (error != NULL && retry_name(daemon))
+        return;
     if (error != NULL) {
         log_error("%s", error->message);
         leave(daemon, EXIT_FAILURE, SERVER_TIMEOUT_DEFAULT);
         return;
     }
     notify_ready();
+    on_status_time(NULL, 0, daemon);
+    if (notify_is_supervised())
+        sd_event_add_time(daemon->event, &daemon->status_source, CLOCK_MONOTONIC, UINT64_MAX, 0,
+                          on_status_time, daemon);
     if (daemon->options.exit_idle_usec != UINT64_MAX)
         sd_event_add_time(daemon->event, &daemon->idle_source, CLOCK_MONOTONIC, UINT64_MAX, 0,
                           on_idle_time, daemon);
@@ -264,7 +350,7 @@ static int daemon_init(Daemon *daemon, Error *error)
         .n_threads = daemon->options.n_threads,
         .journal = journal_send,
         .state_dir = getenv("RUNTIME_DIRECTORY"),
-        .store_sockets = activation_store,
+        .store_sockets = notify_is_supervised() ? activation_store : NULL,
     };
     BusOptions bus_options = {
         .scope = daemon->options.user ? BUS_SCOPE_USER : BUS_SCOPE_SYSTEM,
@@ -274,6 +360,7 @@ static int daemon_init(Daemon *daemon, Error *error)
     BusObserver observer = {
         .activity = on_activity,
         .idle_changed = on_idle_changed,
+        .servers_changed = on_servers_changed,
         .lost = on_bus_lost,
         .userdata = daemon,
     };
@@ -297,6 +384,8 @@ static void daemon_deinit(Daemon *daemon)
     daemon->watchdog = watchdog_free(daemon->watchdog);
     daemon->manager = manager_free(daemon->manager);
     sd_event_source_disable_unref(daemon->idle_source);
+    sd_event_source_disable_unref(daemon->status_source);
+    sd_event_source_disable_unref(daemon->retry_source);
     sd_event_unref(daemon->event);
     program_options_clear(&daemon->options);
 }

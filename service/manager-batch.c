@@ -105,15 +105,17 @@ void manager_autostart(Manager *manager, ManagerCallback callback, void *userdat
     Batch *batch = batch_new(manager, callback, userdata);
     size_t i;
 
+    batch->collect_urls = true;
     manager_restore(manager);
     for (i = 0; i != manager->n_servers; ++i) {
         Server *server = manager->servers[i];
-        Wish wish = server_get_wish(server);
-        if (wish == WISH_RUNNING)
+        if (server_has_stored(server))
             start_one(batch, server, SERVER_REASON_RESTORED);
-        else if (wish == WISH_NONE && server_has_inherited(server))
+        else if (server_was_stopped(server))
+            continue;
+        else if (server_has_inherited(server))
             start_one(batch, server, SERVER_REASON_SOCKET);
-        else if (wish == WISH_NONE && server_get_settings(server)->autostart)
+        else if (server_get_settings(server)->autostart)
             start_one(batch, server, SERVER_REASON_AUTOSTART);
     }
     manager_settle_sockets(manager);

@@ -15,6 +15,7 @@ struct Manager {
     ManagerObserver observer;
     Listener **unclaimed; /* inherited sockets of no server known */
     size_t n_unclaimed;
+    bool exiting;
     void (*store_sockets)(const char *server, const int *fds, size_t n);
     char *state_dir;
     sd_event_source *save_source;
@@ -34,7 +35,7 @@ struct Manager {
 int manager_add_server(Manager *manager, const char *name, const char *path, Server **ret,
                        Error *error);
 
-/* Reads what servers are meant to do; has it written when the event loop comes round. */
+/* Reads what somebody has stopped; has it written when the event loop comes round. */
 void manager_restore(Manager *manager);
 void manager_save_soon(Manager *manager);
 

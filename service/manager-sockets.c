@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The manager's part of a restart: the sockets that the service manager passed, and the list of
- * what servers are meant to do. See manager.h and state-file.h.
+ * what somebody has stopped. See manager.h and state-file.h.
  */
 #include "manager-private.h"
 
@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "log.h"
+#include "state-file.h"
+#include "strv.h"
 
 /* ---- Sockets ---- */
 
@@ -20,7 +22,7 @@ static void pass_one(Manager *manager, const ManagerSocket *socket)
     Listener *listener;
 
     if (listener_from_fd(&listener, socket->fd, !socket->own, &error) < 0) {
-        log_error("socket for '%s': %s", socket->server, error.message);
+        log_warning("socket for '%s': %s", socket->server, error.message);
         return;
     }
     if (server != NULL) {
@@ -56,7 +58,7 @@ Listener *manager_claim_socket(Manager *manager, const Address *address)
 
     for (i = 0; i != manager->n_unclaimed; ++i) {
         listener = manager->unclaimed[i];
-        if (!address_equal(&listener->bound, address))
+        if (!listener_serves(listener, address))
             continue;
         manager->unclaimed[i] = manager->unclaimed[--manager->n_unclaimed];
         return listener;
@@ -74,62 +76,68 @@ void manager_settle_sockets(Manager *manager)
         listener_refuse(manager->unclaimed[i], manager->event);
 }
 
-void manager_release_sockets(Manager *manager)
+void manager_begin_exit(Manager *manager)
 {
     size_t i;
 
+    manager->exiting = true;
     for (i = 0; i != manager->n_servers; ++i)
-        server_release_passed(manager->servers[i]);
+        server_update_inherited(manager->servers[i]);
     for (i = 0; i != manager->n_unclaimed; ++i)
         listener_accept_again(manager->unclaimed[i]);
 }
 
-void manager_store_sockets(Manager *manager, const char *server, const int *fds, size_t n)
+bool manager_is_exiting(const Manager *manager)
 {
-    if (manager->store_sockets != NULL)
-        manager->store_sockets(server, fds, n);
+    return manager->exiting;
 }
 
-/* ---- What servers are meant to do ---- */
+bool manager_store_sockets(Manager *manager, const char *server, const int *fds, size_t n)
+{
+    if (manager->store_sockets == NULL)
+        return false;
+    manager->store_sockets(server, fds, n);
+    return true;
+}
+
+/* ---- What somebody has stopped ---- */
 
 void manager_restore(Manager *manager)
 {
     _cleanup_error_ Error error = ERROR_INIT;
-    StateList list;
+    char **stopped = NULL;
     Server *server;
     size_t i;
 
     if (manager->state_dir == NULL)
         return;
-    if (state_file_read(&list, manager->state_dir, &error) < 0)
+    if (state_file_read(&stopped, manager->state_dir, &error) < 0)
         log_error("%s; it is ignored and will be written anew", error.message);
-    for (i = 0; i != list.n_entries; ++i)
-        if ((server = manager_find_server(manager, list.entries[i].name)) != NULL)
-            server_set_wish(server, list.entries[i].wish);
-    state_list_clear(&list);
+    for (i = 0; stopped != NULL && stopped[i] != NULL; ++i)
+        if ((server = manager_find_server(manager, stopped[i])) != NULL)
+            server_set_was_stopped(server, true);
+    strv_free(stopped);
 }
 
 static int on_save(sd_event_source *source, void *userdata)
 {
     Manager *manager = userdata;
     _cleanup_error_ Error error = ERROR_INIT;
-    StateList list = {NULL, 0};
-    int r = 0;
-    size_t i;
+    char **stopped = h2o_mem_alloc((manager->n_servers + 1) * sizeof(*stopped));
+    size_t i, n = 0;
+    int r;
 
-    for (i = 0; r >= 0 && i != manager->n_servers; ++i) {
-        Wish wish = server_get_wish(manager->servers[i]);
-        if (wish != WISH_NONE)
-            r = state_list_add(&list, server_get_name(manager->servers[i]), wish);
-    }
-    if (r >= 0)
-        r = state_file_write(&list, manager->state_dir, &error);
+    for (i = 0; i != manager->n_servers; ++i)
+        if (server_was_stopped(manager->servers[i]))
+            stopped[n++] = (char *)server_get_name(manager->servers[i]);
+    stopped[n] = NULL;
+    r = state_file_write(stopped, manager->state_dir, &error);
+    free(stopped);
     /* Once, not for every server that comes and goes. */
     if (r < 0 && !manager->save_failed)
-        log_error("%s; after a restart of the daemon, servers will not be as they were",
-                  error.message != NULL ? error.message : "out of memory");
+        log_error("%s; what is stopped now may start by itself after a restart of the daemon",
+                  error.message);
     manager->save_failed = r < 0;
-    state_list_clear(&list);
     return 0;
 }
 

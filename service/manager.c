@@ -11,6 +11,7 @@
 
 #include "directory.h"
 #include "log.h"
+#include "message-ids.h"
 #include "strv.h"
 
 #define THREADS_MAX 256
@@ -183,7 +184,7 @@ int manager_add_server(Manager *manager, const char *name, const char *path, Ser
 
     /* A file that cannot be used still is a server, whose Start tells what is wrong with it. */
     if (config_read_settings(path, &settings, &files, &why) < 0)
-        log_warning("server '%s': %s", name, why.message);
+        log_about(manager_get_journal(manager), LOG_WARNING, name, NULL, "%s", why.message);
     if (server_new(&server, manager, name, path, &settings, &files) < 0)
         return error_set(error, ERROR_FAILED, "%s", strerror(ENOMEM));
     if ((grown = realloc(manager->servers, (manager->n_servers + 1) * sizeof(*grown))) == NULL) {
@@ -284,11 +285,11 @@ void manager_on_state_changed(Manager *manager, Server *server, const ServerTran
         manager_save_soon(manager);
     /* One line per state that somebody waits for; failures have said more already. */
     if (transition->new_state == SERVER_RUNNING)
-        log_info("server '%s': running at %s%s", server_get_name(server), urls[0],
-                 urls[1] != NULL ? " and other addresses" : "");
+        log_about(manager_get_journal(manager), LOG_INFO, server_get_name(server), MESSAGE_RUNNING,
+                  "running at %s%s", urls[0], urls[1] != NULL ? " and other addresses" : "");
     else if (transition->new_state == SERVER_STOPPED)
-        log_info("server '%s': stopped, %u connections finished, %u cut", server_get_name(server),
-                 transition->drained, transition->cut);
+        log_about(manager_get_journal(manager), LOG_INFO, server_get_name(server), MESSAGE_STOPPED,
+                  "stopped, %u connections finished, %u cut", transition->drained, transition->cut);
 }
 
 void manager_on_properties_changed(Manager *manager, Server *server, char *const *names)
@@ -313,7 +314,19 @@ bool manager_is_idle(Manager *manager)
     for (i = 0; i != manager->n_servers; ++i)
         if (server_refuses(manager->servers[i]))
             return false;
+    for (i = 0; i != manager->n_unclaimed; ++i)
+        if (manager->unclaimed[i]->refuses)
+            return false;
     return true;
+}
+
+void manager_count_states(Manager *manager, size_t counts[SERVER_STATE_MAX])
+{
+    size_t i;
+
+    memset(counts, 0, SERVER_STATE_MAX * sizeof(*counts));
+    for (i = 0; i != manager->n_servers; ++i)
+        ++counts[server_get_state(manager->servers[i])];
 }
 
 bool manager_is_well(Manager *manager)

@@ -28,8 +28,11 @@ typedef struct ManagerOptions {
     char *const *config_dirs; /* NULL-terminated; servers/NAME.conf below them, first found wins */
     unsigned n_threads;       /* 0: one per CPU the process may run on */
     JournalSend journal;      /* for access logs; NULL: they go nowhere */
-    const char *state_dir;    /* where the list of running servers is kept; NULL: nowhere */
-    /* Keeps sockets open over a restart, besides those it has; none: forgets them all. Or NULL. */
+    const char *state_dir;    /* where it is kept what somebody has stopped; NULL: nowhere */
+    /*
+     * Keeps sockets of a server open over a restart, besides those it keeps already; `n` is 0:
+     * forgets them all. NULL: nobody keeps any.
+     */
     void (*store_sockets)(const char *server, const int *fds, size_t n);
 } ManagerOptions;
 
@@ -68,10 +71,11 @@ int manager_load(Manager *manager, Error *error);
 void manager_pass_sockets(Manager *manager, const ManagerSocket *sockets, size_t n);
 
 /*
- * Every server accepts on its inherited sockets again, or nobody does: so that the service manager
- * gets no dead socket back. To be called right before the daemon ends.
+ * To be called before the servers are stopped for the daemon to end: inherited sockets listen from
+ * now on, whether a server accepts on them or not. So the service manager gets no dead socket back,
+ * and who connects is served by the next daemon.
  */
-void manager_release_sockets(Manager *manager);
+void manager_begin_exit(Manager *manager);
 
 /* True while every worker has answered since the last call but one; asks them again. */
 bool manager_is_well(Manager *manager);
@@ -119,6 +123,9 @@ int manager_get_server(Manager *manager, const char *name, Server **ret, Error *
 /* All servers in the order of their names: pass NULL to begin, stop at NULL. */
 Server *manager_next_server(Manager *manager, Server *previous);
 size_t manager_count_servers(Manager *manager);
+
+/* How many servers there are in each state. */
+void manager_count_states(Manager *manager, size_t counts[SERVER_STATE_MAX]);
 
 /* True while no server runs, no generation drains, and no inherited socket refuses connections. */
 bool manager_is_idle(Manager *manager);

@@ -11,7 +11,6 @@
 #include "listener.h"
 #include "manager.h"
 #include "server.h"
-#include "state-file.h"
 #include "worker.h"
 
 /* Takes `settings`, and `files`, which they were read from. */
@@ -45,18 +44,21 @@ void server_pass(Server *server, Listener *listener);
 /* True if some of these are of a socket unit. */
 bool server_has_inherited(const Server *server);
 
+/* True if some of these were its own in the run before: it ran then. */
+bool server_has_stored(const Server *server);
+
 /* To be called once servers that start by themselves do: what the others were passed refuses. */
 void server_settle_passed(Server *server);
 
-/* To be called when the daemon ends: inherited sockets listen again. */
-void server_release_passed(Server *server);
+/* Inherited sockets do what the state says, or listen if the daemon is about to end. */
+void server_update_inherited(Server *server);
 
 /* True if an inherited socket refuses connections. */
 bool server_refuses(const Server *server);
 
-/* What the server is meant to do, for the next run of the daemon. */
-Wish server_get_wish(const Server *server);
-void server_set_wish(Server *server, Wish wish);
+/* True if somebody has stopped it and it has not run since: it does not start by itself. */
+bool server_was_stopped(const Server *server);
+void server_set_was_stopped(Server *server, bool was_stopped);
 
 /* True if the server's sockets, draining ones included, are in the way of this address. */
 bool server_holds_address(const Server *server, const Address *address);
@@ -65,10 +67,11 @@ bool server_holds_address(const Server *server, const Address *address);
 sd_event *manager_get_event(Manager *manager);
 Pool *manager_get_pool(Manager *manager);
 JournalSend manager_get_journal(Manager *manager); /* never NULL */
-/* Takes an inherited socket with this address that no server has by its name, or NULL. */
+bool manager_is_exiting(const Manager *manager);   /* see manager_begin_exit() */
+/* Takes an inherited socket for this address that no server has by its name, or NULL. */
 Listener *manager_claim_socket(Manager *manager, const Address *address);
-/* See ManagerOptions. */
-void manager_store_sockets(Manager *manager, const char *server, const int *fds, size_t n);
+/* See ManagerOptions. False if there is nobody to keep them. */
+bool manager_store_sockets(Manager *manager, const char *server, const int *fds, size_t n);
 /* The name of another server that holds `address`, or NULL. */
 const char *manager_find_holder(Manager *manager, const Server *except, const Address *address);
 void manager_on_state_changed(Manager *manager, Server *server, const ServerTransition *transition);

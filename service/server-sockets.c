@@ -17,7 +17,7 @@ static Listener *find_listener(const Generation *generation, const ConfigListen 
 
     for (i = 0; generation != NULL && i != generation_get_n_listeners(generation); ++i) {
         Listener *listener = generation_get_listener(generation, i);
-        if (address_equal(&listener->wanted, &listen->address) && !listener->taken)
+        if (listener != NULL && listener_serves(listener, &listen->address) && !listener->taken)
             return listener;
     }
     return NULL;
@@ -40,51 +40,71 @@ static Listener *find_passed_listener(Server *server, const ConfigListen *listen
     size_t i;
 
     for (i = 0; i != server->n_passed; ++i)
-        if (address_equal(&server->passed[i]->wanted, &listen->address) &&
-            !server->passed[i]->taken)
+        if (listener_serves(server->passed[i], &listen->address) && !server->passed[i]->taken)
             return server->passed[i];
     if ((claimed = manager_claim_socket(server->manager, &listen->address)) != NULL)
         server_pass(server, claimed);
     return claimed;
 }
 
+/* True if the listener of an earlier entry is for both IPv4 and IPv6, and so for this one, too. */
+static bool is_served(Listener *const *listeners, const Config *config, size_t index)
+{
+    const Address *address = &config->listens[index].address;
+    size_t i;
+
+    for (i = 0; i != index; ++i)
+        if (listeners[i] != NULL && listeners[i]->dual_stack &&
+            address->sa.ss_family != config->listens[i].address.sa.ss_family &&
+            listener_serves(listeners[i], address))
+            return true;
+    return false;
+}
+
+static int open_one(Server *server, const ConfigListen *listen, Listener **ret, Error *error)
+{
+    char text[ADDRESS_TEXT_MAX];
+    const char *holder;
+    int r;
+
+    if ((*ret = find_open_listener(server, listen)) != NULL ||
+        (*ret = find_passed_listener(server, listen)) != NULL) {
+        listener_ref(*ret);
+        return 0;
+    }
+    if ((r = listener_new(ret, listen, error)) >= 0)
+        return 0;
+    holder = manager_find_holder(server->manager, server, &listen->address);
+    if (error->code == ERROR_ADDRESS_IN_USE && holder != NULL)
+        error_set(error, ERROR_ADDRESS_IN_USE, "%s: in use by server '%s' (%s)",
+                  address_format(&listen->address, text), holder, listen->where);
+    return r;
+}
+
 int server_open_listeners(Server *server, const Config *config, Listener ***ret, size_t *ret_n,
                           Error *error)
 {
-    Listener **listeners = calloc(config->n_listens + server->n_passed + 1, sizeof(*listeners));
-    size_t i, n = 0;
+    /* Looking for one may add to those that were passed. */
+    size_t i, n = 0, max = config->n_listens + server->n_passed + config->n_listens;
+    Listener **listeners = calloc(max + 1, sizeof(*listeners));
     int r = 0;
 
     if (listeners == NULL)
         return error_set(error, ERROR_FAILED, "%s", strerror(ENOMEM));
 
-    for (; r >= 0 && n != config->n_listens; ++n) {
-        const ConfigListen *listen = &config->listens[n];
-        const char *holder;
-        listeners[n] = find_open_listener(server, listen);
-        if (listeners[n] == NULL)
-            listeners[n] = find_passed_listener(server, listen);
-        if (listeners[n] != NULL) {
-            /* Two entries with port 0 must not share one socket. */
-            listeners[n]->taken = true;
-            listener_ref(listeners[n]);
+    for (; n != config->n_listens; ++n) {
+        if (is_served(listeners, config, n))
             continue;
-        }
-        if ((r = listener_new(&listeners[n], listen, error)) < 0) {
-            holder = manager_find_holder(server->manager, server, &listen->address);
-            if (error->code == ERROR_ADDRESS_IN_USE && holder != NULL) {
-                char text[ADDRESS_TEXT_MAX];
-                error_set(error, ERROR_ADDRESS_IN_USE, "%s: in use by server '%s' (%s)",
-                          address_format(&listen->address, text), holder, listen->where);
-            }
+        if ((r = open_one(server, &config->listens[n], &listeners[n], error)) < 0)
             break;
-        }
+        listeners[n]->taken = true;
     }
     for (i = 0; r >= 0 && i != server->n_passed; ++i)
         if (server->passed[i]->inherited && !server->passed[i]->taken)
             listeners[n++] = listener_ref(server->passed[i]);
     for (i = 0; i != n; ++i) {
-        listeners[i]->taken = false;
+        if (listeners[i] != NULL)
+            listeners[i]->taken = false;
         if (r < 0)
             listener_unref(listeners[i]);
     }
@@ -97,14 +117,24 @@ int server_open_listeners(Server *server, const Config *config, Listener ***ret,
     return 0;
 }
 
-bool server_has_inherited(const Server *server)
+static bool has_passed(const Server *server, bool inherited)
 {
     size_t i;
 
     for (i = 0; i != server->n_passed; ++i)
-        if (server->passed[i]->inherited)
+        if (server->passed[i]->inherited == inherited)
             return true;
     return false;
+}
+
+bool server_has_inherited(const Server *server)
+{
+    return has_passed(server, true);
+}
+
+bool server_has_stored(const Server *server)
+{
+    return has_passed(server, false);
 }
 
 void server_update_inherited(Server *server)
@@ -115,7 +145,7 @@ void server_update_inherited(Server *server)
         Listener *listener = server->passed[i];
         if (!listener->inherited)
             continue;
-        if (server->current != NULL)
+        if (server->current != NULL || manager_is_exiting(server->manager))
             listener_accept_again(listener);
         else
             listener_refuse(listener, manager_get_event(server->manager));
@@ -142,14 +172,12 @@ void server_update_store(Server *server, const Generation *generation)
 
     for (i = 0; i != n_listeners; ++i) {
         const Listener *listener = generation_get_listener(generation, i);
-        if (!listener->inherited)
+        if (listener != NULL && !listener->inherited)
             fds[n++] = listener->fd;
     }
-    if (n != 0)
-        manager_store_sockets(server->manager, server->name, fds, n);
-    else if (server->stores)
+    if (server->stores)
         manager_store_sockets(server->manager, server->name, NULL, 0);
-    server->stores = n != 0;
+    server->stores = n != 0 && manager_store_sockets(server->manager, server->name, fds, n);
     free(fds);
 }
 
@@ -157,8 +185,13 @@ void server_keep_listeners(Server *server)
 {
     size_t i;
 
-    for (i = 0; server->current != NULL && i != generation_get_n_listeners(server->current); ++i)
-        generation_get_listener(server->current, i)->kept = true;
+    if (!server->stores || server->current == NULL)
+        return;
+    for (i = 0; i != generation_get_n_listeners(server->current); ++i) {
+        Listener *listener = generation_get_listener(server->current, i);
+        if (listener != NULL)
+            listener->kept = true;
+    }
 }
 
 void server_pass(Server *server, Listener *listener)
@@ -180,15 +213,6 @@ void server_settle_passed(Server *server)
         server_update_store(server, NULL);
 }
 
-void server_release_passed(Server *server)
-{
-    size_t i;
-
-    for (i = 0; i != server->n_passed; ++i)
-        if (server->passed[i]->inherited)
-            listener_accept_again(server->passed[i]);
-}
-
 bool server_refuses(const Server *server)
 {
     size_t i;
@@ -199,17 +223,25 @@ bool server_refuses(const Server *server)
     return false;
 }
 
-bool server_holds_address(const Server *server, const Address *address)
+static bool holds_address(const Generation *generation, const Address *address)
 {
-    size_t i, j;
+    size_t i;
 
-    for (i = 0; i != server->n_retired + 2; ++i) {
-        const Generation *generation = i == 0   ? server->current
-                                       : i == 1 ? server->incoming
-                                                : server->retired[i - 2];
-        for (j = 0; generation != NULL && j != generation_get_n_listeners(generation); ++j)
-            if (address_overlaps(&generation_get_listener(generation, j)->bound, address))
-                return true;
+    for (i = 0; generation != NULL && i != generation_get_n_listeners(generation); ++i) {
+        const Listener *listener = generation_get_listener(generation, i);
+        if (listener != NULL &&
+            (address_overlaps(&listener->bound, address) || listener_serves(listener, address)))
+            return true;
     }
     return false;
+}
+
+bool server_holds_address(const Server *server, const Address *address)
+{
+    size_t i;
+
+    for (i = 0; i != server->n_retired; ++i)
+        if (holds_address(server->retired[i], address))
+            return true;
+    return holds_address(server->current, address) || holds_address(server->incoming, address);
 }

@@ -50,8 +50,8 @@ struct Server {
 
     Listener **passed; /* by the service manager; its own ones only until the next start */
     size_t n_passed;
-    bool stores; /* some of its sockets are in the service manager's store */
-    Wish wish;
+    bool stores;      /* some of its sockets are in the service manager's store */
+    bool was_stopped; /* by request, and has not run since */
 
     Counters *counters; /* one per worker */
     TicketKeys *ticket_keys;
@@ -59,13 +59,11 @@ struct Server {
 
 /*
  * Finds or opens a listener for each `listen`, and adds inherited ones that no `listen` mentions;
- * all or nothing. `*ret` and the references are the caller's.
+ * all or nothing. NULL where the listener of an earlier `listen` takes these connections, too: one
+ * inherited socket may be for IPv4 and IPv6. `*ret` and the references are the caller's.
  */
 int server_open_listeners(Server *server, const Config *config, Listener ***ret, size_t *ret_n,
                           Error *error);
-
-/* Inherited sockets do what the state says; see listener_refuse(). */
-void server_update_inherited(Server *server);
 
 /*
  * Own sockets that an earlier run left: those that the new generation has use for are its now, the

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "log.h"
+#include "message-ids.h"
 #include "strv.h"
 
 static void begin_reload(Server *server);
@@ -132,9 +133,9 @@ static void set_state(Server *server, ServerState state, ServerReason reason, co
     server->changed_usec = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
     server->state = state;
     if (state == SERVER_RUNNING)
-        server->wish = WISH_RUNNING;
+        server->was_stopped = false;
     else if (state == SERVER_STOPPED && reason != SERVER_REASON_EXIT)
-        server->wish = WISH_STOPPED;
+        server->was_stopped = true;
     transition.urls = server_get_urls(server);
     if (state == SERVER_STOPPED) {
         transition.drained = server->drained;
@@ -188,9 +189,10 @@ static void reload_if_asked(Server *server)
 static void on_start_ready(Server *server)
 {
     set_error(server, NULL);
+    /* First: whoever has the answer counts on the server, also if the daemon dies right now. */
+    server_update_store(server, server->current);
     set_state(server, SERVER_RUNNING, server->reason, NULL);
     waiters_reply(server, &server->starting, NULL);
-    server_update_store(server, server->current);
     reload_if_asked(server);
 }
 
@@ -206,11 +208,9 @@ static void on_reload_ready(Server *server)
     set_error(server, NULL);
     adopt_settings(server, generation_get_config(server->current));
     manager_on_properties_changed(server->manager, server, names);
-    if (server->stores)
-        manager_store_sockets(server->manager, server->name, NULL, 0);
     server_update_store(server, server->current);
-    log_info("server '%s': reloaded, generation %u", server->name,
-             generation_get_id(server->current));
+    log_about(manager_get_journal(server->manager), LOG_INFO, server->name, MESSAGE_RELOADED,
+              "reloaded, generation %u", generation_get_id(server->current));
 }
 
 static void on_ready(Generation *generation, void *userdata)
@@ -313,7 +313,8 @@ static void log_warnings(const Server *server, const Config *config)
     size_t i;
 
     for (i = 0; i != strv_length(config->warnings); ++i)
-        log_warning("server '%s': %s", server->name, config->warnings[i]);
+        log_about(manager_get_journal(server->manager), LOG_WARNING, server->name, NULL, "%s",
+                  config->warnings[i]);
 }
 
 /* Sockets that stay get the owner and permission of the new configuration, which is in force. */
@@ -324,8 +325,10 @@ static void adapt_listeners(const Server *server, const Generation *generation)
 
     for (i = 0; i != config->n_listens; ++i) {
         _cleanup_error_ Error error = ERROR_INIT;
-        if (listener_adapt(generation_get_listener(generation, i), &config->listens[i], &error) < 0)
-            log_warning("server '%s': %s", server->name, error.message);
+        Listener *listener = generation_get_listener(generation, i);
+        if (listener != NULL && listener_adapt(listener, &config->listens[i], &error) < 0)
+            log_about(manager_get_journal(server->manager), LOG_WARNING, server->name, NULL, "%s",
+                      error.message);
     }
 }
 
@@ -404,7 +407,8 @@ static void begin_start(Server *server, ServerReason reason)
     if (r < 0) {
         server->result = result_of(error.code);
         set_error(server, error.message);
-        log_error("server '%s': cannot start: %s", server->name, error.message);
+        log_about(manager_get_journal(server->manager), LOG_ERR, server->name, MESSAGE_START_FAILED,
+                  "cannot start: %s", error.message);
         set_state(server, SERVER_FAILED, SERVER_REASON_ERROR, error.message);
         waiters_reply(server, &server->starting, &error);
         waiters_fail(server, &server->reload_next, "its start failed");
@@ -423,8 +427,9 @@ static void begin_reload(Server *server)
     server->reload_next.first = NULL;
     if (make_generation(server, true, &server->incoming, &error) < 0) {
         set_error(server, error.message);
-        log_error("server '%s': cannot reload, the old configuration stays in force: %s",
-                  server->name, error.message);
+        log_about(manager_get_journal(server->manager), LOG_ERR, server->name,
+                  MESSAGE_RELOAD_FAILED, "cannot reload, the old configuration stays in force: %s",
+                  error.message);
         waiters_reply(server, &server->reloading, &error);
         return;
     }
@@ -480,9 +485,9 @@ void server_stop(Server *server, uint64_t timeout_usec, ServerReason reason,
         server->drained = server->cut = 0;
         server->reason = reason;
     }
-    if (reason == SERVER_REASON_EXIT && server->stores)
+    if (reason == SERVER_REASON_EXIT)
         server_keep_listeners(server);
-    else if (server->stores)
+    else
         server_update_store(server, NULL);
     retire_all(server, timeout_usec);
     if (server->n_retired == 0) {
@@ -587,14 +592,14 @@ bool server_is_current(const Server *server)
            file_list_is_current(files);
 }
 
-Wish server_get_wish(const Server *server)
+bool server_was_stopped(const Server *server)
 {
-    return server->wish;
+    return server->was_stopped;
 }
 
-void server_set_wish(Server *server, Wish wish)
+void server_set_was_stopped(Server *server, bool was_stopped)
 {
-    server->wish = wish;
+    server->was_stopped = was_stopped;
 }
 
 bool server_is_active(const Server *server)

@@ -3,7 +3,6 @@
  * See state-file.h. The format is a first line that says what it is, and a line for each server:
  *
  *     # Sluice state 1
- *     running default
  *     stopped blog
  */
 #include "state-file.h"
@@ -16,75 +15,53 @@
 
 #include "file-read.h"
 #include "manager.h"
+#include "strv.h"
 
 #define HEADER   "# Sluice state 1"
+#define STOPPED  "stopped "
 #define FILE_MAX (4 * 1024 * 1024) /* bytes; some 50,000 servers */
 
-static const char *const words[] = {[WISH_RUNNING] = "running", [WISH_STOPPED] = "stopped"};
-
-int state_list_add(StateList *list, const char *name, Wish wish)
+static size_t count_lines(const char *text)
 {
-    StateEntry *grown = realloc(list->entries, (list->n_entries + 1) * sizeof(*grown));
-    char *copy = strdup(name);
+    size_t n = 0;
 
-    if (grown != NULL)
-        list->entries = grown;
-    if (grown == NULL || copy == NULL) {
-        free(copy);
-        return -ENOMEM;
+    while ((text = strchr(text, '\n')) != NULL) {
+        ++text;
+        ++n;
     }
-    list->entries[list->n_entries++] = (StateEntry){copy, wish};
+    return n;
+}
+
+/* `*ret` is the caller's, also on failure. */
+static int parse(char ***ret, char *text, size_t length)
+{
+    char *line, *name, *rest = text;
+    size_t n = 0;
+
+    if (strlen(text) != length || (*ret = calloc(count_lines(text) + 2, sizeof(**ret))) == NULL)
+        return -EBADMSG;
+    if (strcmp(strsep(&rest, "\n"), HEADER) != 0)
+        return -EBADMSG;
+    while ((line = strsep(&rest, "\n")) != NULL) {
+        name = line + strlen(STOPPED);
+        if (line[0] == '\0')
+            continue;
+        if (strncmp(line, STOPPED, strlen(STOPPED)) != 0 || !server_name_is_valid(name) ||
+            ((*ret)[n++] = strdup(name)) == NULL)
+            return -EBADMSG;
+    }
     return 0;
 }
 
-void state_list_clear(StateList *list)
-{
-    size_t i;
-
-    for (i = 0; i != list->n_entries; ++i)
-        free(list->entries[i].name);
-    free(list->entries);
-    *list = (StateList){NULL, 0};
-}
-
-static int parse_line(StateList *list, char *line)
-{
-    char *space = strchr(line, ' ');
-    Wish wish;
-
-    if (space == NULL)
-        return -EBADMSG;
-    *space = '\0';
-    for (wish = WISH_RUNNING; wish <= WISH_STOPPED; ++wish)
-        if (strcmp(line, words[wish]) == 0)
-            return server_name_is_valid(space + 1) ? state_list_add(list, space + 1, wish)
-                                                   : -EBADMSG;
-    return -EBADMSG;
-}
-
-static int parse(StateList *list, char *text, size_t length)
-{
-    char *line, *rest = text;
-    int r = 0;
-
-    if (strlen(text) != length || (line = strsep(&rest, "\n")) == NULL || strcmp(line, HEADER) != 0)
-        return -EBADMSG;
-    while (r >= 0 && (line = strsep(&rest, "\n")) != NULL)
-        if (line[0] != '\0')
-            r = parse_line(list, line);
-    return r;
-}
-
-int state_file_read(StateList *ret, const char *directory, Error *error)
+int state_file_read(char ***ret, const char *directory, Error *error)
 {
     FileList files = {NULL, 0, false};
-    StateList list = {NULL, 0};
-    char *path = NULL, *text = NULL;
+    char *path = NULL, *text = NULL, **list = NULL;
     const char *why = "not a state file of this version of Sluice";
     size_t length;
     int r;
 
-    *ret = list;
+    *ret = NULL;
     if (asprintf(&path, "%s/state", directory) < 0)
         return error_set(error, ERROR_FAILED, "%s", strerror(ENOMEM));
     r = file_read(path, FILE_MAX, &files, &text, &length, &why);
@@ -92,40 +69,40 @@ int state_file_read(StateList *ret, const char *directory, Error *error)
     if (r >= 0)
         r = parse(&list, text, length);
     free(text);
-    if (r < 0 && r != -ENOENT) {
-        error_set(error, ERROR_FAILED, "%s: %s", path, why);
-        state_list_clear(&list);
-    } else {
-        *ret = list;
+    if (r < 0)
+        list = strv_free(list);
+    if (r < 0 && r != -ENOENT)
+        r = error_set(error, ERROR_FAILED, "%s: %s", path, why);
+    else
         r = 0;
-    }
+    *ret = list;
     free(path);
     return r;
 }
 
-static int write_lines(FILE *stream, const StateList *list)
+static int write_lines(FILE *stream, char *const *stopped)
 {
-    size_t i;
-
     fprintf(stream, HEADER "\n");
-    for (i = 0; i != list->n_entries; ++i)
-        fprintf(stream, "%s %s\n", words[list->entries[i].wish], list->entries[i].name);
+    for (; *stopped != NULL; ++stopped)
+        fprintf(stream, STOPPED "%s\n", *stopped);
     return fflush(stream) != 0 || ferror(stream) ? -errno : 0;
 }
 
-int state_file_write(const StateList *list, const char *directory, Error *error)
+int state_file_write(char *const *stopped, const char *directory, Error *error)
 {
     char *path = NULL, *fresh = NULL;
     FILE *stream = NULL;
     int r = -ENOMEM;
 
-    if (asprintf(&path, "%s/state", directory) < 0 || asprintf(&fresh, "%s.new", path) < 0) {
-        r = -ENOMEM;
+    if (asprintf(&path, "%s/state", directory) < 0) {
+        path = NULL;
+    } else if (asprintf(&fresh, "%s.new", path) < 0) {
+        fresh = NULL;
     } else if ((stream = fopen(fresh, "we")) == NULL) {
         r = -errno;
     } else {
         /* It need not survive a crash of the machine, so it is not synced. */
-        r = write_lines(stream, list);
+        r = write_lines(stream, stopped);
         fclose(stream);
         if (r >= 0 && rename(fresh, path) < 0)
             r = -errno;

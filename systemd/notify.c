@@ -7,6 +7,11 @@
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
 
+bool notify_is_supervised(void)
+{
+    return getenv("NOTIFY_SOCKET") != NULL;
+}
+
 void notify_ready(void)
 {
     sd_notify(0, "READY=1");

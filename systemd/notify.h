@@ -6,6 +6,11 @@
 #ifndef SLUICE_NOTIFY_H
 #define SLUICE_NOTIFY_H
 
+#include <stdbool.h>
+
+/* True if there is a service manager to tell. */
+bool notify_is_supervised(void);
+
 /* The bus name is ours and what starts by itself listens. */
 void notify_ready(void);
 
