@@ -10,6 +10,14 @@
 #include <string.h>
 #include <sys/un.h>
 
+void address_set_port(Address *address, uint16_t port)
+{
+    if (address->sa.ss_family == AF_INET)
+        ((struct sockaddr_in *)&address->sa)->sin_port = htons(port);
+    else if (address->sa.ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)&address->sa)->sin6_port = htons(port);
+}
+
 int port_parse(const char *text, uint16_t *ret)
 {
     unsigned long value;

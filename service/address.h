@@ -47,6 +47,9 @@ bool address_overlaps(const Address *a, const Address *b);
 /* The TCP port in host order; 0 for a Unix socket. */
 uint16_t address_get_port(const Address *address);
 
+/* Does nothing to a Unix socket. */
+void address_set_port(Address *address, uint16_t port);
+
 /* Reads a port number, 0 to 65535. Returns -EINVAL for anything else. */
 int port_parse(const char *text, uint16_t *ret);
 

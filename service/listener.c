@@ -279,12 +279,21 @@ static void add_refuser(Listener *listener, sd_event *event)
         sd_event_source_set_ratelimit(listener->refuser, 100 * 1000, 1000);
 }
 
-void listener_refuse(Listener *listener, sd_event *event)
+void listener_prepare_to_refuse(Listener *listener)
+{
+    if (listener->keeper == NULL && listener->bound.sa.ss_family != AF_UNIX &&
+        !may_lose_port(&listener->bound))
+        keeper_new(&listener->keeper, listener->fd);
+}
+
+void listener_refuse(Listener *listener, sd_event *event, bool may_shut)
 {
     if (listener->refuses)
         return;
     listener->refuses = true;
-    if (listener->bound.sa.ss_family != AF_UNIX && !may_lose_port(&listener->bound))
+    if (may_shut)
+        listener_prepare_to_refuse(listener);
+    if (listener->keeper != NULL)
         shutdown(listener->fd, SHUT_RD);
     else
         add_refuser(listener, event);
@@ -292,11 +301,10 @@ void listener_refuse(Listener *listener, sd_event *event)
 
 void listener_accept_again(Listener *listener)
 {
-    if (!listener->refuses)
-        return;
-    listener->refuses = false;
-    if (listener->refuser == NULL)
+    if (listener->refuses && listener->keeper != NULL)
         listen(listener->fd, BACKLOG);
+    listener->refuses = false;
+    listener->keeper = keeper_free(listener->keeper);
     listener->refuser = sd_event_source_disable_unref(listener->refuser);
 }
 

@@ -15,6 +15,7 @@
 #include "address.h"
 #include "config.h"
 #include "error.h"
+#include "keeper.h"
 
 typedef struct Listener {
     unsigned n_refs;
@@ -23,6 +24,7 @@ typedef struct Listener {
     bool kept;    /* the service manager stores it for the next run: leave it as it is */
     bool refuses; /* inherited, and its server is stopped */
     sd_event_source *refuser; /* accepts and closes at once, where that is the only way to refuse */
+    Keeper *keeper;           /* while the socket is shut */
     Address wanted;           /* as configured: port 0 stays 0 */
     Address bound;            /* what it came to */
     bool dual_stack;          /* bound to [::], and takes connections over IPv4 as well */
@@ -46,12 +48,19 @@ int listener_new(Listener **ret, const ConfigListen *config, Error *error);
 int listener_from_fd(Listener **ret, int fd, bool inherited, Error *error);
 
 /*
- * Refuses connections on an inherited socket, or accepts them again. TCP sockets leave the state
- * LISTEN and come back to it. A Unix socket would not come back, and one whose port the kernel
- * chose would come back on another; of these, connections are accepted and closed.
+ * Refuses connections on an inherited socket, or accepts them again. If it may be shut, a TCP
+ * socket leaves the state LISTEN and comes back to it. A Unix socket would not come back, and one
+ * whose port the kernel chose would come back on another; of these, connections are accepted and
+ * closed.
  */
-void listener_refuse(Listener *listener, sd_event *event);
+void listener_refuse(Listener *listener, sd_event *event, bool may_shut);
 void listener_accept_again(Listener *listener);
+
+/*
+ * Does what shutting takes but can be done before, so that nobody gets into the accept queue
+ * between the last look at it and listener_refuse(), to be reset.
+ */
+void listener_prepare_to_refuse(Listener *listener);
 
 /*
  * Makes owner and permission of a Unix socket what the configuration says, if its path still is the

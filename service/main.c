@@ -235,6 +235,7 @@ static void on_name(Bus *bus, const Error *error, void *userdata)
         return;
     }
     notify_ready();
+    manager_may_now_shut_sockets(daemon->manager);
     on_status_time(NULL, 0, daemon);
     if (notify_is_supervised())
         sd_event_add_time(daemon->event, &daemon->status_source, CLOCK_MONOTONIC, UINT64_MAX, 0,

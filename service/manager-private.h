@@ -15,6 +15,7 @@ struct Manager {
     ManagerObserver observer;
     Listener **unclaimed; /* inherited sockets of no server known */
     size_t n_unclaimed;
+    bool may_shut_sockets;
     bool exiting;
     void (*store_sockets)(const char *server, const int *fds, size_t n);
     char *state_dir;

@@ -73,7 +73,17 @@ void manager_settle_sockets(Manager *manager)
     for (i = 0; i != manager->n_servers; ++i)
         server_settle_passed(manager->servers[i]);
     for (i = 0; i != manager->n_unclaimed; ++i)
-        listener_refuse(manager->unclaimed[i], manager->event);
+        listener_refuse(manager->unclaimed[i], manager->event, false);
+}
+
+void manager_may_now_shut_sockets(Manager *manager)
+{
+    manager->may_shut_sockets = true;
+}
+
+bool manager_may_shut_sockets(const Manager *manager)
+{
+    return manager->may_shut_sockets;
 }
 
 void manager_begin_exit(Manager *manager)

@@ -71,6 +71,13 @@ int manager_load(Manager *manager, Error *error);
 void manager_pass_sockets(Manager *manager, const ManagerSocket *sockets, size_t n);
 
 /*
+ * To be called once the service manager takes the daemon for running. Before, it watches inherited
+ * sockets itself, and would find one that is shut to be broken: until this is called, who connects
+ * to a server that does not run is not refused but dropped.
+ */
+void manager_may_now_shut_sockets(Manager *manager);
+
+/*
  * To be called before the servers are stopped for the daemon to end: inherited sockets listen from
  * now on, whether a server accepts on them or not. So the service manager gets no dead socket back,
  * and who connects is served by the next daemon.

@@ -68,6 +68,7 @@ sd_event *manager_get_event(Manager *manager);
 Pool *manager_get_pool(Manager *manager);
 JournalSend manager_get_journal(Manager *manager); /* never NULL */
 bool manager_is_exiting(const Manager *manager);   /* see manager_begin_exit() */
+bool manager_may_shut_sockets(const Manager *manager);
 /* Takes an inherited socket for this address that no server has by its name, or NULL. */
 Listener *manager_claim_socket(Manager *manager, const Address *address);
 /* See ManagerOptions. False if there is nobody to keep them. */

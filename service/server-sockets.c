@@ -33,11 +33,46 @@ static Listener *find_open_listener(const Server *server, const ConfigListen *li
     return listener;
 }
 
+static bool is_wanted(const Config *config, const Listener *listener)
+{
+    size_t i;
+
+    for (i = 0; i != config->n_listens; ++i)
+        if (listener_serves(listener, &config->listens[i].address))
+            return true;
+    return false;
+}
+
+/* Port 0 is the one that the kernel chose in the run before: of a socket no other entry wants. */
+static Listener *find_stored_listener(Server *server, const Config *config,
+                                      const ConfigListen *listen)
+{
+    Address any;
+    size_t i;
+
+    for (i = 0; i != server->n_passed; ++i) {
+        Listener *listener = server->passed[i];
+        if (listener->inherited || listener->taken || is_wanted(config, listener))
+            continue;
+        any = listener->bound;
+        address_set_port(&any, 0);
+        if (!address_equal(&any, &listen->address))
+            continue;
+        listener->wanted = any;
+        return listener;
+    }
+    return NULL;
+}
+
 /* A socket that was passed in, for this server or for nobody known. */
-static Listener *find_passed_listener(Server *server, const ConfigListen *listen)
+static Listener *find_passed_listener(Server *server, const Config *config,
+                                      const ConfigListen *listen)
 {
     Listener *claimed;
     size_t i;
+
+    if (listen->address.sa.ss_family != AF_UNIX && address_get_port(&listen->address) == 0)
+        return find_stored_listener(server, config, listen);
 
     for (i = 0; i != server->n_passed; ++i)
         if (listener_serves(server->passed[i], &listen->address) && !server->passed[i]->taken)
@@ -61,14 +96,15 @@ static bool is_served(Listener *const *listeners, const Config *config, size_t i
     return false;
 }
 
-static int open_one(Server *server, const ConfigListen *listen, Listener **ret, Error *error)
+static int open_one(Server *server, const Config *config, const ConfigListen *listen,
+                    Listener **ret, Error *error)
 {
     char text[ADDRESS_TEXT_MAX];
     const char *holder;
     int r;
 
     if ((*ret = find_open_listener(server, listen)) != NULL ||
-        (*ret = find_passed_listener(server, listen)) != NULL) {
+        (*ret = find_passed_listener(server, config, listen)) != NULL) {
         listener_ref(*ret);
         return 0;
     }
@@ -95,7 +131,7 @@ int server_open_listeners(Server *server, const Config *config, Listener ***ret,
     for (; n != config->n_listens; ++n) {
         if (is_served(listeners, config, n))
             continue;
-        if ((r = open_one(server, &config->listens[n], &listeners[n], error)) < 0)
+        if ((r = open_one(server, config, &config->listens[n], &listeners[n], error)) < 0)
             break;
         listeners[n]->taken = true;
     }
@@ -148,7 +184,8 @@ void server_update_inherited(Server *server)
         if (server->current != NULL || manager_is_exiting(server->manager))
             listener_accept_again(listener);
         else
-            listener_refuse(listener, manager_get_event(server->manager));
+            listener_refuse(listener, manager_get_event(server->manager),
+                            manager_may_shut_sockets(server->manager));
     }
 }
 
@@ -179,6 +216,16 @@ void server_update_store(Server *server, const Generation *generation)
         manager_store_sockets(server->manager, server->name, NULL, 0);
     server->stores = n != 0 && manager_store_sockets(server->manager, server->name, fds, n);
     free(fds);
+}
+
+void server_prepare_to_stop(Server *server)
+{
+    size_t i;
+
+    server_update_store(server, NULL);
+    for (i = 0; server->current != NULL && i != server->n_passed; ++i)
+        if (server->passed[i]->inherited && manager_may_shut_sockets(server->manager))
+            listener_prepare_to_refuse(server->passed[i]);
 }
 
 void server_keep_listeners(Server *server)

@@ -74,6 +74,9 @@ void server_drop_own_passed(Server *server);
 /* Tells the service manager's store which sockets of its own the server listens on now. */
 void server_update_store(Server *server, const Generation *generation);
 
+/* The server stops for good: its sockets leave the store, inherited ones will refuse. */
+void server_prepare_to_stop(Server *server);
+
 /* The daemon ends, and its next run goes on with the sockets that are in the store. */
 void server_keep_listeners(Server *server);
 

@@ -488,7 +488,7 @@ void server_stop(Server *server, uint64_t timeout_usec, ServerReason reason,
     if (reason == SERVER_REASON_EXIT)
         server_keep_listeners(server);
     else
-        server_update_store(server, NULL);
+        server_prepare_to_stop(server);
     retire_all(server, timeout_usec);
     if (server->n_retired == 0) {
         reply(server, callback, userdata, NULL, 0, 0);

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* See keeper.h. The process holds one end of a socket pair: what it reads says how things ended. */
+#include "keeper.h"
+
+#include <errno.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct Keeper {
+    int end; /* ours; closed by the kernel when we die */
+};
+
+static void close_others(unsigned a, unsigned b)
+{
+    unsigned low = a < b ? a : b, high = a < b ? b : a;
+
+    if (low > 0)
+        close_range(0, low - 1, 0);
+    if (high > low + 1)
+        close_range(low + 1, high - 1, 0);
+    close_range(high + 1, ~0U, 0);
+}
+
+/* After a fork of a program with threads: async-signal-safe functions only. */
+static void __attribute__((noreturn)) keep(int end, int fd)
+{
+    sigset_t all;
+    char byte;
+    ssize_t n;
+
+    /* A signal for the whole control group is for the daemon, which may take its time. */
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    prctl(PR_SET_NAME, "socket-keeper");
+    close_others((unsigned)end, (unsigned)fd);
+    while ((n = recv(end, &byte, 1, 0)) < 0 && errno == EINTR)
+        ;
+    if (n == 0)
+        listen(fd, SOMAXCONN);
+    _exit(0);
+}
+
+int keeper_new(Keeper **ret, int fd)
+{
+    Keeper *keeper = calloc(1, sizeof(*keeper));
+    int ends[2], r;
+    pid_t pid;
+
+    if (keeper == NULL)
+        return -ENOMEM;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+        r = -errno;
+        free(keeper);
+        return r;
+    }
+    if ((pid = fork()) == 0) {
+        close(ends[0]);
+        keep(ends[1], fd);
+    }
+    r = pid < 0 ? -errno : 0;
+    close(ends[1]);
+    keeper->end = ends[0];
+    if (r < 0) {
+        keeper_free(keeper);
+        return r;
+    }
+    *ret = keeper;
+    return 0;
+}
+
+Keeper *keeper_free(Keeper *keeper)
+{
+    if (keeper == NULL)
+        return NULL;
+    /* It never makes the socket listen after this, however late it reads it. */
+    send(keeper->end, "", 1, MSG_NOSIGNAL);
+    close(keeper->end);
+    free(keeper);
+    return NULL;
+}
