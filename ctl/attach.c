@@ -263,6 +263,8 @@ static int attach(Attachment *a)
                                    "',member='NameOwnerChanged',arg0='" SLUICE_NAME "'",
                                    on_owner_changed, NULL, a);
     if (r >= 0)
+        r = client_announce_server(a->client, a->name);
+    if (r >= 0)
         r = send_call(a, "Start", TIMEOUT_DEFAULT, on_started);
     return r < 0 ? r : sd_event_loop(a->event);
 }

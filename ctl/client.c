@@ -98,6 +98,19 @@ int client_new_server_call(Client *client, sd_bus_message **ret, const char *nam
     return client_new_call(client, ret, path, SERVER_INTERFACE, method);
 }
 
+int client_announce_server(Client *client, const char *name)
+{
+    _cleanup_message_ sd_bus_message *m = NULL;
+    int r;
+
+    r = client_new_call(client, &m, MANAGER_PATH, MANAGER_INTERFACE, "GetServer");
+    if (r >= 0)
+        r = sd_bus_message_append(m, "s", name);
+    if (r >= 0)
+        r = sd_bus_message_set_expect_reply(m, 0);
+    return r >= 0 ? sd_bus_send(client->bus, m, NULL) : r;
+}
+
 char *server_path(const char *name)
 {
     char *path;

@@ -35,6 +35,12 @@ int client_new_call(Client *client, sd_bus_message **ret, const char *path, cons
 int client_new_server_call(Client *client, sd_bus_message **ret, const char *name,
                            const char *method);
 
+/*
+ * Has sluiced look for the file of a server that it may not know yet, before it handles the next
+ * call; there is nothing to wait for.
+ */
+int client_announce_server(Client *client, const char *name);
+
 /* The object path of a server; free() it. NULL when out of memory. */
 char *server_path(const char *name);
 

@@ -18,6 +18,7 @@ typedef struct Action {
     int (*append)(Client *client, sd_bus_message *m); /* arguments of the method, or NULL */
     /* Prints the answer; `n` is the number of servers that were asked for. */
     int (*print)(sd_bus_message *reply, const char *name, size_t n, Table *table);
+    bool announce; /* the server's file may be new */
 } Action;
 
 /* A call to one server. */
@@ -69,7 +70,9 @@ static int send_one(Client *client, const Action *action, const char *name, Job 
     _cleanup_message_ sd_bus_message *m = NULL;
     int r;
 
-    r = client_new_server_call(client, &m, name, action->method);
+    r = action->announce ? client_announce_server(client, name) : 0;
+    if (r >= 0)
+        r = client_new_server_call(client, &m, name, action->method);
     if (r >= 0 && action->append != NULL)
         r = action->append(client, m);
     if (r >= 0)
@@ -161,15 +164,15 @@ static int run_all(Client *client, const Action *action)
 
 int command_start(Client *client, char **names)
 {
-    static const Action action = {"start", "Start", NULL, print_urls};
+    static const Action action = {"start", "Start", NULL, print_urls, true};
 
     return client->options->all ? run_all(client, &action) : run(client, &action, names);
 }
 
 int command_stop(Client *client, char **names)
 {
-    static const Action plain = {"stop", "Stop", NULL, print_counts},
-                        timed = {"stop", "StopWithOptions", append_timeout, print_counts};
+    static const Action plain = {"stop", "Stop", NULL, print_counts, false},
+                        timed = {"stop", "StopWithOptions", append_timeout, print_counts, false};
 
     if (client->options->all)
         return run_all(client, &plain);
@@ -178,7 +181,7 @@ int command_stop(Client *client, char **names)
 
 int command_reload(Client *client, char **names)
 {
-    static const Action action = {"reload", "Reload", NULL, NULL};
+    static const Action action = {"reload", "Reload", NULL, NULL, false};
 
     return names[0] == NULL ? run_all(client, &action) : run(client, &action, names);
 }

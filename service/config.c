@@ -11,6 +11,7 @@
 #include "config-check.h"
 #include "config-commands.h"
 #include "config-ssl.h"
+#include "hidden-path.h"
 #include "log.h"
 #include "slot.h"
 #include "strv.h"
@@ -28,6 +29,7 @@ __attribute__((visibility("default"))) void h2o_configurator_errprintf(
     h2o_configurator_command_t *cmd, yoml_t *node, const char *reason, ...)
 {
     char *what = NULL;
+    const char *hidden = NULL;
     va_list args;
     size_t length;
 
@@ -37,15 +39,20 @@ __attribute__((visibility("default"))) void h2o_configurator_errprintf(
     va_end(args);
     if (what == NULL || applying == NULL)
         goto out;
+    if (node != NULL && node->type == YOML_TYPE_SCALAR)
+        hidden = hidden_path_get(node->data.scalar);
     for (length = strlen(what); length != 0 && what[length - 1] == '\n'; --length)
         what[length - 1] = '\0';
     /* If there was a message before, the library went on after it: it was only a warning. */
     if (applying->reported->code != ERROR_NONE)
         config_warn(applying, NULL, "%s", applying->reported->message);
-    if (cmd != NULL)
-        tree_error(applying->reported, node, "%s: %s", cmd->name, what);
-    else
-        tree_error(applying->reported, node, "%s", what);
+    tree_error(applying->reported, node, "%s%s%s", cmd != NULL ? cmd->name : "",
+               cmd != NULL ? ": " : "", what);
+    if (hidden != NULL)
+        error_append(applying->reported,
+                     "; the service cannot see %s (ProtectHome=): serve from elsewhere, such as "
+                     "/srv, or bind it there (see sluiced(8))",
+                     hidden);
 out:
     free(what);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -131,6 +132,28 @@ int directory_read(Directory *ret, char *const *dirs, Error *error)
     directory.n_entries = n;
     *ret = directory;
     return 0;
+}
+
+int directory_find(char **ret, char *const *dirs, const char *name)
+{
+    struct stat st;
+    char *path;
+    size_t i;
+
+    for (i = 0; dirs[i] != NULL; ++i) {
+        if (asprintf(&path, "%s/servers/%s" SUFFIX, dirs[i], name) < 0)
+            return -ENOMEM;
+        if (lstat(path, &st) == 0) {
+            if (!is_masked(path)) {
+                *ret = path;
+                return 0;
+            }
+            free(path);
+            break;
+        }
+        free(path);
+    }
+    return -ENOENT;
 }
 
 void directory_clear(Directory *directory)

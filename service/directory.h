@@ -29,4 +29,10 @@ typedef struct Directory {
 int directory_read(Directory *ret, char *const *dirs, Error *error);
 void directory_clear(Directory *directory);
 
+/*
+ * The file of one server, as directory_read() would find it; `name` is a valid one, and the caller
+ * frees `*ret`. Returns -ENOENT if there is none or it is masked; -ENOMEM.
+ */
+int directory_find(char **ret, char *const *dirs, const char *name);
+
 #endif

@@ -68,6 +68,23 @@ void error_prefix(Error *error, const char *format, ...)
     free(prefix);
 }
 
+void error_append(Error *error, const char *format, ...)
+{
+    char *suffix = NULL, *message = NULL;
+    va_list args;
+
+    if (error == NULL || error->code == ERROR_NONE)
+        return;
+    va_start(args, format);
+    if (vasprintf(&suffix, format, args) >= 0 &&
+        asprintf(&message, "%s%s", error->message, suffix) >= 0) {
+        free(error->message);
+        error->message = message;
+    }
+    va_end(args);
+    free(suffix);
+}
+
 void error_clear(Error *error)
 {
     free(error->message);

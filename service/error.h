@@ -43,6 +43,9 @@ int error_copy(Error *to, const Error *from);
 /* Puts "PREFIX: " in front of the message. */
 void error_prefix(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Puts more behind the message. */
+void error_append(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* The negative errno of a code; 0 for ERROR_NONE. */
 int error_to_errno(ErrorCode code);
 

@@ -194,7 +194,7 @@ static const char *why_not(int fd, Address *ret)
         return "it is neither of TCP nor a Unix socket";
     /* A daemon that was killed may have left it shut. What is not bound must not become so. */
     if (get_option(fd, SO_ACCEPTCONN) != 1 &&
-        (address_get_port(ret) == 0 || listen(fd, BACKLOG) < 0))
+        (address_get_port(ret) == 0 || listen(fd, BACKLOG) < 0 || address_from_socket(ret, fd) < 0))
         return "it does not listen";
     return NULL;
 }

@@ -38,6 +38,8 @@ typedef struct Daemon {
     Manager *manager;
     Bus *bus;
     Watchdog *watchdog;
+    ActivationSocket *sockets; /* the manager's, once it has been passed them */
+    int n_sockets;
     sd_event_source *idle_source;
     sd_event_source *status_source;
     sd_event_source *retry_source; /* to ask for the bus name once more */
@@ -321,27 +323,14 @@ static bool is_well(void *userdata)
     return manager_is_well(((Daemon *)userdata)->manager);
 }
 
-static int pass_sockets(Daemon *daemon, Error *error)
+static void pass_sockets(Daemon *daemon)
 {
-    ActivationSocket *sockets = NULL;
-    ManagerSocket *passed;
-    int i, n = activation_take(&sockets);
+    int i;
 
-    if (n <= 0)
-        return n == 0
-                   ? 0
-                   : error_set(error, ERROR_FAILED,
-                               "cannot take the sockets of the service manager: %s", strerror(-n));
-    if ((passed = calloc((size_t)n, sizeof(*passed))) == NULL) {
-        activation_free(sockets, (size_t)n);
-        return error_set(error, ERROR_FAILED, "%s", strerror(ENOMEM));
-    }
-    for (i = 0; i != n; ++i)
-        passed[i] = (ManagerSocket){sockets[i].fd, sockets[i].name, sockets[i].stored};
-    manager_pass_sockets(daemon->manager, passed, (size_t)n);
-    free(passed);
-    activation_free(sockets, (size_t)n);
-    return 0;
+    for (i = 0; i < daemon->n_sockets; ++i)
+        manager_pass_socket(daemon->manager,
+                            &(ManagerSocket){daemon->sockets[i].fd, daemon->sockets[i].name,
+                                             daemon->sockets[i].stored});
 }
 
 static int daemon_init(Daemon *daemon, Error *error)
@@ -372,8 +361,9 @@ static int daemon_init(Daemon *daemon, Error *error)
         return error_set(error, ERROR_FAILED, "cannot set up the event loop: %s", strerror(-r));
     if ((r = manager_new(&daemon->manager, daemon->event, &manager_options, error)) < 0)
         return r;
-    if ((r = manager_load(daemon->manager, error)) < 0 || (r = pass_sockets(daemon, error)) < 0)
+    if ((r = manager_load(daemon->manager, error)) < 0)
         return r;
+    pass_sockets(daemon);
     if ((r = watchdog_new(&daemon->watchdog, daemon->event, is_well, daemon)) < 0)
         return error_set(error, ERROR_FAILED, "cannot set up the watchdog: %s", strerror(-r));
     return bus_new(&daemon->bus, daemon->event, daemon->manager, &bus_options, &observer, error);
@@ -388,6 +378,7 @@ static void daemon_deinit(Daemon *daemon)
     sd_event_source_disable_unref(daemon->status_source);
     sd_event_source_disable_unref(daemon->retry_source);
     sd_event_unref(daemon->event);
+    activation_free(daemon->sockets, daemon->n_sockets);
     program_options_clear(&daemon->options);
 }
 
@@ -396,6 +387,10 @@ static int run(Daemon *daemon)
     _cleanup_error_ Error error = ERROR_INIT;
     int r;
 
+    /* Before anything is opened: a descriptor that is promised and not there would be ours. */
+    if ((daemon->n_sockets = activation_take(&daemon->sockets)) < 0)
+        log_error("cannot take the descriptors of the service manager, going on without: %s",
+                  strerror(-daemon->n_sockets));
     if (daemon_init(daemon, &error) < 0) {
         log_error("%s", error.message);
         return EXIT_FAILURE;

@@ -14,7 +14,7 @@
 
 /* ---- Sockets ---- */
 
-static void pass_one(Manager *manager, const ManagerSocket *socket)
+void manager_pass_socket(Manager *manager, const ManagerSocket *socket)
 {
     _cleanup_error_ Error error = ERROR_INIT;
     Server *server = manager_find_server(manager, socket->server);
@@ -41,14 +41,6 @@ static void pass_one(Manager *manager, const ManagerSocket *socket)
     manager->unclaimed =
         h2o_mem_realloc(manager->unclaimed, (manager->n_unclaimed + 1) * sizeof(Listener *));
     manager->unclaimed[manager->n_unclaimed++] = listener;
-}
-
-void manager_pass_sockets(Manager *manager, const ManagerSocket *sockets, size_t n)
-{
-    size_t i;
-
-    for (i = 0; i != n; ++i)
-        pass_one(manager, &sockets[i]);
 }
 
 Listener *manager_claim_socket(Manager *manager, const Address *address)

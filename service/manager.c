@@ -138,6 +138,19 @@ Server *manager_find_server(Manager *manager, const char *name)
     return found ? manager->servers[i] : NULL;
 }
 
+/* A file that was written since the directories were read is no reason to send anybody away. */
+static int discover(Manager *manager, const char *name)
+{
+    char *path;
+    int r = directory_find(&path, manager->config_dirs, name);
+
+    if (r < 0)
+        return r;
+    r = manager_add_server(manager, name, path, NULL, NULL);
+    free(path);
+    return r;
+}
+
 int manager_get_server(Manager *manager, const char *name, Server **ret, Error *error)
 {
     Server *server;
@@ -147,7 +160,9 @@ int manager_get_server(Manager *manager, const char *name, Server **ret, Error *
                          "'%.80s' is not a server's name: use 1 to %d of A-Z a-z 0-9 _ . - and no "
                          "dot in front",
                          name, SLUICE_NAME_MAX);
-    if ((server = manager_find_server(manager, name)) == NULL)
+    if ((server = manager_find_server(manager, name)) == NULL && discover(manager, name) >= 0)
+        server = manager_find_server(manager, name);
+    if (server == NULL)
         return error_set(error, ERROR_NO_SUCH_SERVER,
                          "there is no server '%s': no servers/%s.conf in a configuration directory",
                          name, name);

@@ -65,10 +65,10 @@ void manager_set_observer(Manager *manager, const ManagerObserver *observer);
 int manager_load(Manager *manager, Error *error);
 
 /*
- * Takes the sockets, after manager_load(). What is no listening stream socket, or for no server, is
- * logged; the latter refuse connections while the daemon runs.
+ * Takes a socket, after manager_load(). What is no listening stream socket, or for no server, is
+ * logged; the latter refuses connections while the daemon runs.
  */
-void manager_pass_sockets(Manager *manager, const ManagerSocket *sockets, size_t n);
+void manager_pass_socket(Manager *manager, const ManagerSocket *socket);
 
 /*
  * To be called once the service manager takes the daemon for running. Before, it watches inherited
@@ -124,7 +124,10 @@ int manager_check_config(Manager *manager, const char *text, Error *error);
 /* The server of that name or NULL. */
 Server *manager_find_server(Manager *manager, const char *name);
 
-/* As above, with an error: INVALID_NAME for what can be no name, else NO_SUCH_SERVER. */
+/*
+ * As above, but looks for the server's file if there was none when the directories were read, and
+ * says what is wrong: INVALID_NAME for what can be no name, else NO_SUCH_SERVER.
+ */
 int manager_get_server(Manager *manager, const char *name, Server **ret, Error *error);
 
 /* All servers in the order of their names: pass NULL to begin, stop at NULL. */

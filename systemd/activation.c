@@ -27,7 +27,7 @@ int activation_take(ActivationSocket **ret)
         sockets[i].stored = strncmp(name, STORED, strlen(STORED)) == 0;
         sockets[i].name = strdup(sockets[i].stored ? name + strlen(STORED) : name);
         if (sockets[i].name == NULL) {
-            activation_free(sockets, (size_t)n);
+            activation_free(sockets, n);
             n = -ENOMEM;
         }
     }
@@ -39,11 +39,11 @@ int activation_take(ActivationSocket **ret)
     return n;
 }
 
-void activation_free(ActivationSocket *sockets, size_t n)
+void activation_free(ActivationSocket *sockets, int n)
 {
-    size_t i;
+    int i;
 
-    for (i = 0; sockets != NULL && i != n; ++i)
+    for (i = 0; sockets != NULL && i < n; ++i)
         free(sockets[i].name);
     free(sockets);
 }

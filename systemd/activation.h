@@ -18,11 +18,12 @@ typedef struct ActivationSocket {
 } ActivationSocket;
 
 /*
- * Takes all sockets out of the environment, which does not name them any more. Returns their number
- * or a negative errno; the caller owns the array, the names and the descriptors.
+ * Takes all sockets out of the environment, which does not name them any more; to be called before
+ * the process opens anything. Returns their number, -EBADF if one of them is not there, or another
+ * negative errno; the caller owns the array, the names and the descriptors.
  */
 int activation_take(ActivationSocket **ret);
-void activation_free(ActivationSocket *sockets, size_t n);
+void activation_free(ActivationSocket *sockets, int n);
 
 /*
  * Puts `fds` into the store for `server`, besides what is there; a socket that is there already is

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
 
+#define INTERVAL_MIN_USEC 10000 /* whoever wants to hear of us more often hears of nobody else */
+
 struct Watchdog {
     sd_event_source *source;
     uint64_t interval; /* usec between two looks */
@@ -35,7 +37,11 @@ int watchdog_new(Watchdog **ret, sd_event *event, bool (*is_well)(void *userdata
         return 0;
     if ((watchdog = calloc(1, sizeof(*watchdog))) == NULL)
         return -ENOMEM;
-    *watchdog = (Watchdog){.interval = usec / 3, .is_well = is_well, .userdata = userdata};
+    *watchdog = (Watchdog){
+        .interval = usec / 3 > INTERVAL_MIN_USEC ? usec / 3 : INTERVAL_MIN_USEC,
+        .is_well = is_well,
+        .userdata = userdata,
+    };
     r = sd_event_add_time_relative(event, &watchdog->source, CLOCK_MONOTONIC, watchdog->interval, 1,
                                    on_time, watchdog);
     if (r < 0)
