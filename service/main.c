@@ -239,9 +239,10 @@ static void on_name(Bus *bus, const Error *error, void *userdata)
     notify_ready();
     manager_may_now_shut_sockets(daemon->manager);
     on_status_time(NULL, 0, daemon);
-    if (notify_is_supervised())
+    if (notify_is_supervised() &&
         sd_event_add_time(daemon->event, &daemon->status_source, CLOCK_MONOTONIC, UINT64_MAX, 0,
-                          on_status_time, daemon);
+                          on_status_time, daemon) >= 0)
+        sd_event_source_set_enabled(daemon->status_source, SD_EVENT_OFF);
     if (daemon->options.exit_idle_usec != UINT64_MAX)
         sd_event_add_time(daemon->event, &daemon->idle_source, CLOCK_MONOTONIC, UINT64_MAX, 0,
                           on_idle_time, daemon);

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <openssl/core_names.h>
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
@@ -40,17 +40,20 @@ static time_t now(void)
     return ts.tv_sec;
 }
 
-/* Returns false if there are no random bytes; then the old keys stay. */
+/*
+ * Returns false if there are no random bytes; then the old keys stay. The kernel's and not
+ * OpenSSL's: the first of these makes it set itself up, which takes a daemon that speaks no TLS
+ * milliseconds and megabytes.
+ */
 static bool make_key(TicketKey *ret)
 {
     TicketKey key = {.made_at = now(), .valid = true};
 
-    if (RAND_bytes(key.name, sizeof(key.name)) != 1 ||
-        RAND_bytes(key.cipher, sizeof(key.cipher)) != 1 ||
-        RAND_bytes(key.mac, sizeof(key.mac)) != 1)
+    if (getentropy(key.name, sizeof(key.name)) < 0 ||
+        getentropy(key.cipher, sizeof(key.cipher)) < 0 || getentropy(key.mac, sizeof(key.mac)) < 0)
         return false;
     *ret = key;
-    OPENSSL_cleanse(&key, sizeof(key));
+    explicit_bzero(&key, sizeof(key));
     return true;
 }
 
@@ -63,7 +66,7 @@ static void rotate(TicketKeys *keys)
         return;
     keys->previous = keys->current;
     keys->current = fresh;
-    OPENSSL_cleanse(&fresh, sizeof(fresh));
+    explicit_bzero(&fresh, sizeof(fresh));
 }
 
 static bool is_older(const TicketKey *key, time_t seconds)
@@ -171,7 +174,7 @@ TicketKeys *ticket_keys_unref(TicketKeys *keys)
     if (keys == NULL || __atomic_sub_fetch(&keys->n_refs, 1, __ATOMIC_ACQ_REL) != 0)
         return NULL;
     pthread_rwlock_destroy(&keys->lock);
-    OPENSSL_cleanse(keys, sizeof(*keys));
+    explicit_bzero(keys, sizeof(*keys));
     free(keys);
     return NULL;
 }
