@@ -57,6 +57,7 @@ static int check_options(const Command *command, const Options *options, size_t 
 
 int main(int argc, char *argv[])
 {
+    char list[] = "list", *by_default[] = {list, NULL};
     const Command *command;
     char **arguments;
     Options options;
@@ -68,7 +69,7 @@ int main(int argc, char *argv[])
     if (r <= 0)
         return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
     if (arguments[0] == NULL)
-        return usage("a command is missing");
+        arguments = by_default;
     command = find_command(arguments[0]);
     if (command == NULL)
         return usage("there is no command '%s'", arguments[0]);

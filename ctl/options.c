@@ -14,7 +14,7 @@
 
 static void print_help(void)
 {
-    printf("sluicectl [OPTIONS...] COMMAND [ARGUMENT...]\n"
+    printf("sluicectl [OPTIONS...] [COMMAND [ARGUMENT...]]\n"
            "\n"
            "Start, stop and watch the HTTP servers of sluiced.\n"
            "\n"
@@ -24,7 +24,7 @@ static void print_help(void)
            "  reload [NAME...]       Have servers read their files again; without a name,\n"
            "                         read the directories again: add, remove, reload\n"
            "  status [NAME...]       Show how servers are, or how sluiced is\n"
-           "  list                   List all servers\n"
+           "  list                   List all servers; the default\n"
            "  monitor [NAME...]      Print changes of state as they happen\n"
            "  check FILE...          Check configuration files; - is standard input\n"
            "  attach NAME            Start a server, follow it, stop it at SIGTERM\n"

@@ -6,9 +6,12 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define NAME "socket-keeper"
 
 struct Keeper {
     int end; /* ours; closed by the kernel when we die */
@@ -32,10 +35,12 @@ static void __attribute__((noreturn)) keep(int end, int fd)
     char byte;
     ssize_t n;
 
+    /* What ps(1) and systemctl(1) show of it. */
+    strncpy(program_invocation_name, NAME, strlen(program_invocation_name));
+    prctl(PR_SET_NAME, NAME);
     /* A signal for the whole control group is for the daemon, which may take its time. */
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
-    prctl(PR_SET_NAME, "socket-keeper");
     close_others((unsigned)end, (unsigned)fd);
     while ((n = recv(end, &byte, 1, 0)) < 0 && errno == EINTR)
         ;

@@ -12,7 +12,6 @@
 static void test_usage(void)
 {
     static const char *const senseless[] = {
-        "",
         "nonsense",
         "start",
         "stop",
@@ -119,6 +118,21 @@ static void test_list(void)
     /* Nothing that a configuration says speaks to a terminal. */
     expected = g_strdup_printf("other  stopped\nwww    running  %s  caf\xc3\xa9 ?[31m\n", url);
     tool_check(f, "--no-legend list", 0, expected);
+    tool_check(f, "--no-legend", 0, expected);
+}
+
+/* A file that sluiced has not seen yet. */
+static void test_new_file(void)
+{
+    g_autoptr(Fixture) f = fixture_new();
+    g_autoptr(Child) start = NULL;
+
+    tool_check(f, "--no-legend list", 0, "");
+    fixture_write_static(f, "late", NULL);
+    start = tool_run(f, "start late");
+    g_assert_cmpint(child_wait(start), ==, 0);
+    g_assert_true(g_str_has_prefix(child_get_stdout(start), "http://127.0.0.1:"));
+    tool_check_error(f, "start later", 1, "there is no server of that name");
 }
 
 static void test_status(void)
@@ -300,6 +314,7 @@ int main(int argc, char *argv[])
     g_test_add_func("/sluicectl/several", test_several);
     g_test_add_func("/sluicectl/all", test_all);
     g_test_add_func("/sluicectl/list", test_list);
+    g_test_add_func("/sluicectl/new-file", test_new_file);
     g_test_add_func("/sluicectl/status", test_status);
     g_test_add_func("/sluicectl/check", test_check);
     g_test_add_func("/sluicectl/monitor", test_monitor);
