@@ -7,6 +7,7 @@ import statistics
 import time
 
 from . import Unmeasurable, net, servers
+from .booted import activation
 from .context import CONNECTIONS
 from .cpu import cpu
 from .load import H2load, Wrk
@@ -230,4 +231,5 @@ ROWS = {
     "memory": memory,
     "growth": growth,
     "reload": reload,
+    "activation": activation,
 }
