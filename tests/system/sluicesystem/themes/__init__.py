@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The themes: modules of cases, see tap.py."""
