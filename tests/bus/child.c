@@ -57,10 +57,11 @@ static int create(const char *path)
     return fd;
 }
 
-Child *child_new(const char *const *arguments, char *const *environment, const char *prefix,
-                 uid_t uid)
+Child *child_new_with_fds(const char *const *arguments, char *const *environment,
+                          const char *prefix, uid_t uid, const int *fds, gsize n_fds)
 {
     g_autoptr(GError) error = NULL;
+    g_autofree int *targets = g_new(int, n_fds + 1);
     Child *child = g_new0(Child, 1);
     int out, err;
 
@@ -69,13 +70,22 @@ Child *child_new(const char *const *arguments, char *const *environment, const c
     child->stderr_path = g_strconcat(prefix, ".err", NULL);
     out = create(child->stdout_path);
     err = create(child->stderr_path);
-    g_spawn_async_with_fds(NULL, (char **)arguments, (char **)environment,
-                           G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, set_up, &uid,
-                           &child->pid, -1, out, err, &error);
+    for (gsize i = 0; i != n_fds; ++i)
+        targets[i] = 3 + (int)i;
+    g_spawn_async_with_pipes_and_fds(NULL, arguments, (const char *const *)environment,
+                                     G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, set_up, &uid,
+                                     -1, out, err, fds, targets, n_fds, &child->pid, NULL, NULL,
+                                     NULL, &error);
     g_assert_no_error(error);
     close(out);
     close(err);
     return child;
+}
+
+Child *child_new(const char *const *arguments, char *const *environment, const char *prefix,
+                 uid_t uid)
+{
+    return child_new_with_fds(arguments, environment, prefix, uid, NULL, 0);
 }
 
 void child_free(Child *child)

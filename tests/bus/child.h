@@ -19,6 +19,10 @@ typedef struct Child Child;
 Child *child_new(const char *const *arguments, char *const *environment, const char *prefix,
                  uid_t uid);
 
+/* The same with descriptors, which are the program's 3, 4 and so on. */
+Child *child_new_with_fds(const char *const *arguments, char *const *environment,
+                          const char *prefix, uid_t uid, const int *fds, gsize n_fds);
+
 /* Kills it if it still runs; fails the test if it left a sanitizer's report. */
 void child_free(Child *child);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Child, child_free)

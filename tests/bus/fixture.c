@@ -409,14 +409,24 @@ void fixture_free(Fixture *f)
     g_free(f);
 }
 
-Child *fixture_spawn_program(Fixture *f, const char *const *arguments, uid_t uid)
+Child *fixture_spawn_with_fds(Fixture *f, const char *const *arguments, uid_t uid,
+                              const char *const *variables, const int *fds, gsize n_fds)
 {
     g_autofree char *prefix = g_strdup_printf("%s/child-%u", f->dir, f->n_children++);
     g_auto(GStrv) environment =
         g_environ_setenv(g_get_environ(), "DBUS_SESSION_BUS_ADDRESS", f->address, TRUE);
 
     environment = g_environ_setenv(environment, "DBUS_SYSTEM_BUS_ADDRESS", f->address, TRUE);
-    return child_new(arguments, environment, prefix, uid);
+    for (; variables != NULL && *variables != NULL; ++variables) {
+        g_auto(GStrv) words = g_strsplit(*variables, "=", 2);
+        environment = g_environ_setenv(environment, words[0], words[1], TRUE);
+    }
+    return child_new_with_fds(arguments, environment, prefix, uid, fds, n_fds);
+}
+
+Child *fixture_spawn_program(Fixture *f, const char *const *arguments, uid_t uid)
+{
+    return fixture_spawn_with_fds(f, arguments, uid, NULL, NULL, 0);
 }
 
 Child *fixture_spawn(Fixture *f, const char *const *arguments)

@@ -101,6 +101,9 @@ char *fixture_get_log(const Fixture *f);
 Child *fixture_spawn(Fixture *f, const char *const *arguments);
 /* The same for any program, and as another user unless `uid` is -1. */
 Child *fixture_spawn_program(Fixture *f, const char *const *arguments, uid_t uid);
+/* The same with variables ("NAME=VALUE", NULL-terminated), and descriptors from 3 on. */
+Child *fixture_spawn_with_fds(Fixture *f, const char *const *arguments, uid_t uid,
+                              const char *const *variables, const int *fds, gsize n_fds);
 
 /* ---- The bus ---- */
 

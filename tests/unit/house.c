@@ -109,11 +109,11 @@ House *house_prepare(void)
     return house;
 }
 
-void house_open(House *house, unsigned n_threads)
+void house_open_as(House *house, const ManagerOptions *options, const ManagerObserver *observer)
 {
     char *const dirs[] = {house->directory, NULL};
-    ManagerOptions options = {.config_dirs = dirs, .n_threads = n_threads};
-    ManagerObserver observer = {
+    ManagerOptions all = *options;
+    ManagerObserver own = {
         .state_changed = on_state,
         .properties_changed = on_properties,
         .server_added = on_added,
@@ -123,11 +123,18 @@ void house_open(House *house, unsigned n_threads)
     };
     _cleanup_error_ Error error = ERROR_INIT;
 
+    all.config_dirs = dirs;
+    g_assert_null(house->manager);
     g_assert_cmpint(sd_event_new(&house->event), >=, 0);
-    g_assert_cmpint(manager_new(&house->manager, house->event, &options, &error), ==, 0);
-    manager_set_observer(house->manager, &observer);
+    g_assert_cmpint(manager_new(&house->manager, house->event, &all, &error), ==, 0);
+    manager_set_observer(house->manager, observer != NULL ? observer : &own);
     g_assert_cmpint(manager_load(house->manager, &error), ==, 0);
     house_take_log(house);
+}
+
+void house_open(House *house, unsigned n_threads)
+{
+    house_open_as(house, &(ManagerOptions){.n_threads = n_threads}, NULL);
 }
 
 House *house_new(unsigned n_threads)
@@ -163,18 +170,25 @@ static void stop_all_now(Manager *manager, ManagerCallback callback, void *userd
     manager_stop_all(manager, 0, SERVER_REASON_EXIT, callback, userdata);
 }
 
+void house_close(House *house)
+{
+    manager_begin_exit(house->manager);
+    house_wait(house, house_manage(house, "end", stop_all_now));
+    house_wait_until(house, is_idle, NULL);
+    /* The daemon still has a word with the bus, and meanwhile what was put off gets done. */
+    house_turn(house, 10);
+    house->manager = manager_free(house->manager);
+    house->event = sd_event_unref(house->event);
+}
+
 void house_free(House *house)
 {
     Private *private = (Private *)house;
 
-    if (house->manager != NULL) {
-        house_wait(house, house_manage(house, "end", stop_all_now));
-        house_wait_until(house, is_idle, NULL);
-        manager_free(house->manager);
-    }
+    if (house->manager != NULL)
+        house_close(house);
     g_ptr_array_free(private->answers, TRUE);
     g_ptr_array_free(house->log, TRUE);
-    sd_event_unref(house->event);
     remove_tree(house->directory);
     g_free(house->directory);
     g_free(private->words);

@@ -45,7 +45,12 @@ House *house_new(unsigned n_threads);
 /* As above, over a directory made before: what house_write() needs comes first. */
 House *house_prepare(void);
 void house_open(House *house, unsigned n_threads);
-/* Stops every server at once, then frees the manager. */
+/* With these options, but the house's directory, and with an observer or the house's own if NULL.
+ */
+void house_open_as(House *house, const ManagerOptions *options, const ManagerObserver *observer);
+/* Ends as the daemon does: stops every server at once, then frees the manager. */
+void house_close(House *house);
+/* The same if it is open, and removes the directory. */
 void house_free(House *house);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(House, house_free)
 
@@ -109,6 +114,11 @@ bool web_is_closed(int fd);
 
 /* Listens on a free port of 127.0.0.1, and accepts. */
 int web_listen(uint16_t *ret_port);
+/*
+ * Binds a socket as a socket unit does, to a port of this address ("[::]" is for IPv4, too) that
+ * the kernel does not give away by itself, and listens if it should.
+ */
+int web_bind_fixed(const char *host, bool listens, uint16_t *ret_port);
 int web_accept(int listener);
 
 #endif

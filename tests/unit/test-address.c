@@ -196,6 +196,22 @@ static void test_port(void)
     g_assert_cmpuint(address_get_port(&local), ==, 0);
 }
 
+static void test_set_port(void)
+{
+    Address four = parse("127.0.0.1:1"), six = parse("[::1]:1"), path = parse("unix:/run/x");
+    Address same = path;
+    char text[ADDRESS_TEXT_MAX];
+
+    address_set_port(&four, 65535);
+    address_set_port(&six, 80);
+    address_set_port(&path, 80);
+    g_assert_cmpstr(address_format(&four, text), ==, "127.0.0.1:65535");
+    g_assert_cmpstr(address_format(&six, text), ==, "[::1]:80");
+    g_assert_cmpmem(&path.sa, sizeof(path.sa), &same.sa, sizeof(same.sa));
+    address_set_port(&four, 0);
+    g_assert_cmpstr(address_format(&four, text), ==, "127.0.0.1:0");
+}
+
 static void test_port_parse(void)
 {
     static const char *const wrong[] = {"",
@@ -273,6 +289,7 @@ int main(int argc, char **argv)
     g_test_add_func("/address/related", test_related);
     g_test_add_func("/address/equal-ignores-padding", test_equal_ignores_padding);
     g_test_add_func("/address/port", test_port);
+    g_test_add_func("/address/set-port", test_set_port);
     g_test_add_func("/address/port-parse", test_port_parse);
     g_test_add_func("/address/from-socket", test_from_socket);
     return g_test_run();

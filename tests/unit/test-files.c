@@ -418,6 +418,68 @@ static void test_directory_unreadable(Fixture *f, gconstpointer data)
     g_assert_cmpuint(directory.n_entries, ==, 7);
 }
 
+static void assert_found(char *const *dirs, const char *name, const char *dir)
+{
+    g_autofree char *expected = g_strdup_printf("%s/servers/%s.conf", dir, name);
+    char *path = NULL;
+
+    g_assert_cmpint(directory_find(&path, dirs, name), ==, 0);
+    g_assert_cmpstr(path, ==, expected);
+    free(path);
+}
+
+static void assert_not_found(char *const *dirs, const char *name)
+{
+    char *path = NULL;
+
+    g_assert_cmpint(directory_find(&path, dirs, name), ==, -ENOENT);
+    g_assert_null(path);
+}
+
+static void test_directory_find(Fixture *f, gconstpointer data)
+{
+    g_autofree char *a = make_dir(f, "a"), *b = make_dir(f, "b"), *none = path_of(f, "none"),
+                    *link = path_of(f, "b/servers/link.conf");
+    char *const dirs[] = {none, a, b, NULL};
+
+    touch(f, "b/servers/late.conf");
+    touch(f, "a/servers/both.conf");
+    touch(f, "b/servers/both.conf");
+    /* What cannot be read is there all the same, and its Start says what is wrong. */
+    g_assert_cmpint(symlink("/nonexistent", link), ==, 0);
+    assert_found(dirs, "late", b);
+    assert_found(dirs, "both", a);
+    assert_found(dirs, "link", b);
+    assert_not_found(dirs, "lat");
+    assert_not_found(dirs, "late.conf");
+}
+
+/* As directory_read() has it: an earlier mask hides what comes later, a later one nothing. */
+static void test_directory_find_mask(Fixture *f, gconstpointer data)
+{
+    g_autofree char *a = make_dir(f, "a"), *b = make_dir(f, "b"),
+                    *mask = path_of(f, "a/servers/masked.conf"),
+                    *late = path_of(f, "b/servers/kept.conf");
+    char *const dirs[] = {a, b, NULL};
+
+    touch(f, "b/servers/masked.conf");
+    touch(f, "a/servers/kept.conf");
+    g_assert_cmpint(symlink("/dev/null", mask), ==, 0);
+    g_assert_cmpint(symlink("/dev/null", late), ==, 0);
+    assert_not_found(dirs, "masked");
+    assert_found(dirs, "kept", a);
+}
+
+static void test_directory_find_none(Fixture *f, gconstpointer data)
+{
+    g_autofree char *file = path_of(f, "file");
+    char *const none[] = {NULL}, *const no_directory[] = {file, NULL};
+
+    touch(f, "file");
+    assert_not_found(none, "www");
+    assert_not_found(no_directory, "www");
+}
+
 /* ---- strv ---- */
 
 static void test_strv(void)
@@ -480,6 +542,21 @@ static void test_error_prefix(void)
     g_assert_cmpint(error.code, ==, ERROR_LISTEN_FAILED);
 }
 
+static void test_error_append(void)
+{
+    _cleanup_error_ Error error = ERROR_INIT;
+
+    error_append(NULL, "x");
+    error_append(&error, "x");
+    g_assert_cmpint(error.code, ==, ERROR_NONE);
+    g_assert_null(error.message);
+    error_set(&error, ERROR_LISTEN_FAILED, "no");
+    error_append(&error, " %s-%d", "a", 1);
+    error_append(&error, ", 100%%");
+    g_assert_cmpstr(error.message, ==, "no a-1, 100%");
+    g_assert_cmpint(error.code, ==, ERROR_LISTEN_FAILED);
+}
+
 static void test_error_copy(void)
 {
     _cleanup_error_ Error from = ERROR_INIT, to = ERROR_INIT;
@@ -535,9 +612,13 @@ int main(int argc, char **argv)
     add("/directory/names", test_directory_names);
     add("/directory/none", test_directory_none);
     add("/directory/unreadable", test_directory_unreadable);
+    add("/directory/find", test_directory_find);
+    add("/directory/find/mask", test_directory_find_mask);
+    add("/directory/find/none", test_directory_find_none);
     g_test_add_func("/strv", test_strv);
     g_test_add_func("/error/set", test_error_set);
     g_test_add_func("/error/prefix", test_error_prefix);
+    g_test_add_func("/error/append", test_error_append);
     g_test_add_func("/error/copy", test_error_copy);
     g_test_add_func("/error/errno", test_error_errno);
     return g_test_run();

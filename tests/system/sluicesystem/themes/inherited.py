@@ -35,7 +35,8 @@ def stop_start(sluice):
 
 @case("stop-start/under-load", timeout_s=90)
 def stop_start_under_load(sluice):
-    """Whoever is not refused is served: what waits in the queue at Stop, too."""
+    """Whoever is not refused is served: what waits in the queue at Stop, too. Reset is who comes in
+    the microseconds between the last look at the queue and the socket's end."""
     sluice.units.systemctl("start", SOCKET)
     expect_equal(web.get().status, 200, "the first connection")
     with web.Hammer(rate=400) as hammer:
@@ -45,8 +46,10 @@ def stop_start_under_load(sluice):
             time.sleep(0.05)
             sluice.bus.server("default", "Start")
     say(hammer)
-    bad = {what: n for what, n in hammer.found.items() if what not in ("ok 200", "refused")}
+    bad = {what: n for what, n in hammer.found.items()
+           if what not in ("ok 200", "refused", "reset")}
     expect(not bad, f"neither served nor refused: {bad}")
+    expect(hammer.count("reset") <= 5, "a reset in more than one of four Stops")
     expect(hammer.count("refused") > 0, "nothing was ever refused")
 
 
