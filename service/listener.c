@@ -15,6 +15,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "log.h"
+
 #define BACKLOG 65535 /* the kernel cuts it down to net.core.somaxconn */
 
 static int listen_error(const ConfigListen *config, int code, const char *what, Error *error)
@@ -181,6 +183,13 @@ static int get_option(int fd, int name)
     return getsockopt(fd, SOL_SOCKET, name, &value, &length) < 0 ? -errno : value;
 }
 
+static bool is_abstract(const Address *address)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)&address->sa;
+
+    return un->sun_family == AF_UNIX && un->sun_path[0] == '\0';
+}
+
 /* What keeps a descriptor from being a listener, or NULL. */
 static const char *why_not(int fd, Address *ret)
 {
@@ -196,6 +205,8 @@ static const char *why_not(int fd, Address *ret)
     if (get_option(fd, SO_ACCEPTCONN) != 1 &&
         (address_get_port(ret) == 0 || listen(fd, BACKLOG) < 0 || address_from_socket(ret, fd) < 0))
         return "it does not listen";
+    if (is_abstract(ret))
+        return "it is a Unix socket without a path";
     return NULL;
 }
 
@@ -281,9 +292,11 @@ static void add_refuser(Listener *listener, sd_event *event)
 
 void listener_prepare_to_refuse(Listener *listener)
 {
-    if (listener->keeper == NULL && listener->bound.sa.ss_family != AF_UNIX &&
-        !may_lose_port(&listener->bound))
-        keeper_new(&listener->keeper, listener->fd);
+    if (listener->keeper != NULL || listener->bound.sa.ss_family == AF_UNIX ||
+        may_lose_port(&listener->bound) || keeper_new(&listener->keeper, listener->fd) < 0)
+        return;
+    /* Or it could not listen again while a connection to its port is left. */
+    set_option(listener->fd, SOL_SOCKET, SO_REUSEADDR, 1);
 }
 
 void listener_refuse(Listener *listener, sd_event *event, bool may_shut)
@@ -301,8 +314,11 @@ void listener_refuse(Listener *listener, sd_event *event, bool may_shut)
 
 void listener_accept_again(Listener *listener)
 {
-    if (listener->refuses && listener->keeper != NULL)
-        listen(listener->fd, BACKLOG);
+    char text[ADDRESS_TEXT_MAX];
+
+    if (listener->refuses && listener->keeper != NULL && listen(listener->fd, BACKLOG) < 0)
+        log_error("%s: cannot listen again: %s", address_format(&listener->bound, text),
+                  strerror(errno));
     listener->refuses = false;
     listener->keeper = keeper_free(listener->keeper);
     listener->refuser = sd_event_source_disable_unref(listener->refuser);

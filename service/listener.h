@@ -57,8 +57,8 @@ void listener_refuse(Listener *listener, sd_event *event, bool may_shut);
 void listener_accept_again(Listener *listener);
 
 /*
- * Does what shutting takes but can be done before, so that nobody gets into the accept queue
- * between the last look at it and listener_refuse(), to be reset.
+ * Does what shutting takes but can be done before: who gets into the accept queue between the last
+ * look at it and listener_refuse() is reset.
  */
 void listener_prepare_to_refuse(Listener *listener);
 

@@ -36,9 +36,8 @@ struct Manager {
 int manager_add_server(Manager *manager, const char *name, const char *path, Server **ret,
                        Error *error);
 
-/* Reads what somebody has stopped; has it written when the event loop comes round. */
+/* Reads what somebody has stopped. */
 void manager_restore(Manager *manager);
-void manager_save_soon(Manager *manager);
 
 /* What has not been started refuses on the sockets it was passed. */
 void manager_settle_sockets(Manager *manager);

@@ -23,6 +23,8 @@ void manager_pass_socket(Manager *manager, const ManagerSocket *socket)
 
     if (listener_from_fd(&listener, socket->fd, !socket->own, &error) < 0) {
         log_warning("socket for '%s': %s", socket->server, error.message);
+        if (socket->own)
+            manager_store_sockets(manager, socket->server, NULL, 0);
         return;
     }
     if (server != NULL) {

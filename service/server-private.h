@@ -71,6 +71,8 @@ bool manager_is_exiting(const Manager *manager);   /* see manager_begin_exit() *
 bool manager_may_shut_sockets(const Manager *manager);
 /* Takes an inherited socket for this address that no server has by its name, or NULL. */
 Listener *manager_claim_socket(Manager *manager, const Address *address);
+/* Has it written what somebody has stopped when the event loop comes round. */
+void manager_save_soon(Manager *manager);
 /* See ManagerOptions. False if there is nobody to keep them. */
 bool manager_store_sockets(Manager *manager, const char *server, const int *fds, size_t n);
 /* The name of another server that holds `address`, or NULL. */

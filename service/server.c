@@ -100,7 +100,7 @@ static void set_state(Server *server, ServerState state, ServerReason reason, co
     server->state = state;
     if (state == SERVER_RUNNING)
         server->was_stopped = false;
-    else if (state == SERVER_STOPPED && reason != SERVER_REASON_EXIT)
+    else if (state == SERVER_STOPPED && reason == SERVER_REASON_REQUEST)
         server->was_stopped = true;
     transition.urls = server_get_urls(server);
     if (state == SERVER_STOPPED) {
@@ -363,12 +363,13 @@ static void begin_start(Server *server, ServerReason reason)
     Generation *generation = NULL;
     int r = make_generation(server, false, &generation, &error);
 
+    server->current = generation;
+    server->reason = reason;
+    /* First: a worker that cannot accept tries again only after a while. */
+    server_update_inherited(server);
     /* The workers set to work while the signals go out. */
     if (r >= 0)
         generation_start(generation);
-    server->current = generation;
-    server->reason = reason;
-    server_update_inherited(server);
     set_state(server, SERVER_STARTING, reason, NULL);
     if (r < 0) {
         server->result = result_of(error.code);
@@ -440,6 +441,15 @@ static void retire_all(Server *server, uint64_t timeout_usec)
     server->current = NULL;
 }
 
+/* There is nothing to stop; but it shall not start by itself, say after a failure, either. */
+static void note_stop_of_stopped(Server *server, ServerReason reason)
+{
+    if (reason != SERVER_REASON_REQUEST || server->was_stopped)
+        return;
+    server->was_stopped = true;
+    manager_save_soon(server->manager);
+}
+
 void server_stop(Server *server, uint64_t timeout_usec, ServerReason reason,
                  ServerCallback callback, void *userdata)
 {
@@ -457,6 +467,7 @@ void server_stop(Server *server, uint64_t timeout_usec, ServerReason reason,
         server_prepare_to_stop(server);
     retire_all(server, timeout_usec);
     if (server->n_retired == 0) {
+        note_stop_of_stopped(server, reason);
         reply(server, callback, userdata, NULL, 0, 0);
         return;
     }
