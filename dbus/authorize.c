@@ -19,6 +19,9 @@
 #include "names.h"
 #include "polkit.h"
 
+/* Requests that may wait for polkit at a time, of all connections of a user. */
+#define WAITING_MAX 1024
+
 #define SENDERS_MAX 64 /* uids remembered; the least recently used is forgotten first */
 
 typedef struct Request {
@@ -39,6 +42,7 @@ typedef struct Sender {
     PolkitQuery *query;    /* about the first of the requests, when that is polkit's to decide */
     sd_bus_slot *on_leave; /* as long as `query` */
     Request *requests, **requests_end;
+    unsigned n_requests;
     struct Sender *next;
 } Sender;
 
@@ -182,6 +186,7 @@ static void sender_push(Sender *sender, Request *request)
 {
     *sender->requests_end = request;
     sender->requests_end = &request->next;
+    ++sender->n_requests;
 }
 
 static Request *sender_pop(Sender *sender)
@@ -191,6 +196,7 @@ static Request *sender_pop(Sender *sender)
     sender->requests = request->next;
     if (sender->requests == NULL)
         sender->requests_end = &sender->requests;
+    --sender->n_requests;
     return request;
 }
 
@@ -273,6 +279,23 @@ static int sender_ask(Sender *sender)
     return r;
 }
 
+/* How many requests of the user wait for polkit, in all. */
+static unsigned count_waiting(const Authorizer *authorizer, uid_t uid)
+{
+    unsigned n = 0;
+
+    for (const Sender *sender = authorizer->senders; sender != NULL; sender = sender->next)
+        if (sender->query != NULL && sender->uid == uid)
+            n += sender->n_requests;
+    return n;
+}
+
+static int refuse_to_wait(sd_bus_error *error)
+{
+    return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                             "%d calls of this user wait for polkit already", WAITING_MAX);
+}
+
 /*
  * Decides about the first request of a sender that is known: 1 for yes, 0 when the answer will come
  * from polkit, negative for no.
@@ -289,6 +312,9 @@ static int sender_decide(Sender *sender, sd_bus_error *error)
     case AUTHORIZE_ASK:
         if (authorizer->closed)
             return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, "sluiced is about to exit");
+        /* They came while it was not known yet who the sender is. */
+        if (count_waiting(authorizer, sender->uid) + sender->n_requests > WAITING_MAX)
+            return refuse_to_wait(error);
         r = sender_ask(sender);
         return r < 0 ? sd_bus_error_set_errno(error, r) : 0;
     default:
@@ -387,6 +413,10 @@ int authorize_async(Authorizer *authorizer, sd_bus_message *m, AuthorizeAction a
             free(request);
             return sd_bus_error_set_errno(error, r);
         }
+    }
+    if (sender->query != NULL && count_waiting(authorizer, sender->uid) >= WAITING_MAX) {
+        free(request);
+        return refuse_to_wait(error);
     }
     sender_push(sender, request);
     if (sender->known && sender->requests == request) {

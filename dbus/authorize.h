@@ -56,8 +56,9 @@ void authorizer_close(Authorizer *authorizer);
 /*
  * `denied` is NULL when the action is allowed; it is valid during the call. Besides AccessDenied it
  * may be InteractiveAuthorizationRequired: polkit would have to ask somebody, which the message did
- * not allow (sd_bus_message_set_allow_interactive_authorization(3)) or which nobody there can do. A
- * sender that leaves the bus is denied what it still waits for.
+ * not allow (sd_bus_message_set_allow_interactive_authorization(3)) or which nobody there can do;
+ * or LimitsExceeded, when too many calls of the same user wait for polkit already. A sender that
+ * leaves the bus is denied what it still waits for.
  */
 typedef void (*AuthorizeCallback)(const sd_bus_error *denied, void *userdata);
 

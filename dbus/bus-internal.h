@@ -10,6 +10,7 @@
 #include "authorize.h"
 #include "bus.h"
 #include "call.h"
+#include "socket-units.h"
 
 typedef enum BusNameState {
     BUS_NAME_NONE,
@@ -39,7 +40,11 @@ struct Bus {
     bool lost; /* the connection is gone: say nothing more */
 
     uint64_t n_received; /* method calls that came in */
-    Call *calls;         /* those that wait for their answer */
+    SocketUnits *socket_units;
+    BusCallback on_sockets;
+    void *on_sockets_userdata;
+
+    Call *calls; /* those that wait for their answer */
     BusName name;
 
     Server *removed; /* being removed: still an object, no longer found by name */

@@ -193,12 +193,27 @@ Bus *bus_free(Bus *bus)
         return NULL;
     if (bus->manager != NULL)
         manager_set_observer(bus->manager, &(ManagerObserver){0});
+    socket_units_free(bus->socket_units);
     authorizer_free(bus->authorizer);
     calls_abandon(bus);
     bus_name_cancel(bus);
     sd_bus_flush_close_unref(bus->connection);
     free(bus);
     return NULL;
+}
+
+static void on_sockets(void *userdata)
+{
+    Bus *bus = userdata;
+
+    bus->on_sockets(bus, bus->on_sockets_userdata);
+}
+
+int bus_await_sockets(Bus *bus, BusCallback callback, void *userdata)
+{
+    bus->on_sockets = callback;
+    bus->on_sockets_userdata = userdata;
+    return socket_units_new(&bus->socket_units, bus->connection, on_sockets, bus);
 }
 
 int bus_flush(Bus *bus)

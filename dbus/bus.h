@@ -72,6 +72,14 @@ bool bus_is_busy(Bus *bus);
 /* Nothing to do: not busy, the manager idle, and the observer's `is_idle` agrees. */
 bool bus_is_idle(Bus *bus);
 
+typedef void (*BusCallback)(Bus *bus, void *userdata);
+
+/*
+ * Calls back once, when systemd has left the sockets of socket units to us; see socket-units.h. To
+ * be called when the name is ours, and only once.
+ */
+int bus_await_sockets(Bus *bus, BusCallback callback, void *userdata);
+
 /* `error` is NULL when the name is ours; else its message says what to do. */
 typedef void (*BusNameCallback)(Bus *bus, const Error *error, void *userdata);
 

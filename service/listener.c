@@ -292,11 +292,10 @@ static void add_refuser(Listener *listener, sd_event *event)
 
 void listener_prepare_to_refuse(Listener *listener)
 {
-    if (listener->keeper != NULL || listener->bound.sa.ss_family == AF_UNIX ||
-        may_lose_port(&listener->bound) || keeper_new(&listener->keeper, listener->fd) < 0)
-        return;
-    /* Or it could not listen again while a connection to its port is left. */
-    set_option(listener->fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    /* Without SO_REUSEADDR it could not listen again while a connection to its port is left. */
+    if (listener->keeper == NULL && listener->bound.sa.ss_family != AF_UNIX &&
+        !may_lose_port(&listener->bound) && get_option(listener->fd, SO_REUSEADDR) == 1)
+        keeper_new(&listener->keeper, listener->fd);
 }
 
 void listener_refuse(Listener *listener, sd_event *event, bool may_shut)
@@ -322,6 +321,14 @@ void listener_accept_again(Listener *listener)
     listener->refuses = false;
     listener->keeper = keeper_free(listener->keeper);
     listener->refuser = sd_event_source_disable_unref(listener->refuser);
+}
+
+void listener_refuse_anew(Listener *listener, sd_event *event)
+{
+    if (listener->keeper != NULL)
+        return;
+    listener_accept_again(listener);
+    listener_refuse(listener, event, true);
 }
 
 Listener *listener_ref(Listener *listener)
@@ -358,6 +365,7 @@ Listener *listener_unref(Listener *listener)
     }
     if (listener->fd >= 0)
         close(listener->fd);
+    free(listener->name);
     free(listener);
     return NULL;
 }

@@ -25,6 +25,7 @@ typedef struct Listener {
     bool refuses; /* inherited, and its server is stopped */
     sd_event_source *refuser; /* accepts and closes at once, where that is the only way to refuse */
     Keeper *keeper;           /* while the socket is shut */
+    char *name;               /* an inherited socket's FileDescriptorName=, whom it is for */
     Address wanted;           /* as configured: port 0 stays 0 */
     Address bound;            /* what it came to */
     bool dual_stack;          /* bound to [::], and takes connections over IPv4 as well */
@@ -55,6 +56,9 @@ int listener_from_fd(Listener **ret, int fd, bool inherited, Error *error);
  */
 void listener_refuse(Listener *listener, sd_event *event, bool may_shut);
 void listener_accept_again(Listener *listener);
+
+/* One that refuses does so by being shut from now on, if that can be done. */
+void listener_refuse_anew(Listener *listener, sd_event *event);
 
 /*
  * Does what shutting takes but can be done before: who gets into the accept queue between the last

@@ -30,6 +30,7 @@
 #define EXIT_AGAIN 75 /* EX_TEMPFAIL: the service manager is to start the daemon again */
 
 #define STATUS_DELAY_USEC (100 * 1000)
+#define RECALL_USEC       (5000 * 1000)
 #define NAME_RETRY_USEC   (1000 * 1000)
 
 typedef struct Daemon {
@@ -46,6 +47,7 @@ typedef struct Daemon {
     uint64_t last_activity;        /* usec, CLOCK_MONOTONIC */
     bool leaving;                  /* SIGTERM or the bus is gone: drain and exit */
     bool recalled;                 /* a call came in after all was said to the service manager */
+    sd_event_source *recall_source;
     int exit_code;
 } Daemon;
 
@@ -66,12 +68,22 @@ static void leave(Daemon *daemon, int exit_code, uint64_t timeout_usec)
                      again ? NULL : on_all_stopped, daemon);
 }
 
+static int on_recall_time(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    bus_end_authorization(((Daemon *)userdata)->bus);
+    return 0;
+}
+
 /*
  * The service manager was told that we stop, which it does not take back: systemd would kill us in
  * the end. So what a late call has begun goes on in the next daemon, on the same sockets.
  */
 static void leave_when_answered(Daemon *daemon)
 {
+    /* Whoever is asked for a password meanwhile may take longer than systemd waits. */
+    if (!daemon->recalled)
+        sd_event_add_time_relative(daemon->event, &daemon->recall_source, CLOCK_MONOTONIC,
+                                   RECALL_USEC, 0, on_recall_time, daemon);
     daemon->recalled = true;
     if (!daemon->leaving && !bus_is_busy(daemon->bus))
         leave(daemon, manager_is_idle(daemon->manager) ? EXIT_SUCCESS : EXIT_AGAIN,
@@ -107,7 +119,8 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
     Daemon *daemon = userdata;
 
     /* The second time means it. */
-    log_info("%s: stopping all servers%s", strsignal((int)info->ssi_signo),
+    log_info("%s: stopping all servers%s",
+             info->ssi_signo == SIGURG ? "Told to stop" : strsignal((int)info->ssi_signo),
              daemon->leaving ? " at once" : "");
     leave(daemon, 0, daemon->leaving ? 0 : SERVER_TIMEOUT_DEFAULT);
     return 0;
@@ -225,6 +238,13 @@ static bool retry_name(Daemon *daemon)
                                       NAME_RETRY_USEC, 0, on_retry_time, daemon) >= 0;
 }
 
+static void on_sockets_ours(Bus *bus, void *userdata)
+{
+    Daemon *daemon = userdata;
+
+    manager_may_now_shut_sockets(daemon->manager);
+}
+
 static void on_name(Bus *bus, const Error *error, void *userdata)
 {
     Daemon *daemon = userdata;
@@ -237,7 +257,8 @@ static void on_name(Bus *bus, const Error *error, void *userdata)
         return;
     }
     notify_ready();
-    manager_may_now_shut_sockets(daemon->manager);
+    if (manager_has_inherited(daemon->manager))
+        bus_await_sockets(bus, on_sockets_ours, daemon);
     on_status_time(NULL, 0, daemon);
     if (notify_is_supervised() &&
         sd_event_add_time(daemon->event, &daemon->status_source, CLOCK_MONOTONIC, UINT64_MAX, 0,
@@ -288,7 +309,10 @@ static int add_signals(Daemon *daemon)
     static const struct {
         int signal;
         sd_event_signal_handler_t handler;
-    } handlers[] = {{SIGTERM, on_terminate}, {SIGINT, on_terminate}, {SIGHUP, on_hangup}};
+    } handlers[] = {{SIGTERM, on_terminate},
+                    {SIGINT, on_terminate},
+                    {SIGURG, on_terminate},
+                    {SIGHUP, on_hangup}};
     static const struct sigaction no_zombies = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
     sigset_t set;
     size_t i;
@@ -336,6 +360,7 @@ static void pass_sockets(Daemon *daemon)
 
 static int daemon_init(Daemon *daemon, Error *error)
 {
+    _cleanup_error_ Error unreadable = ERROR_INIT;
     ManagerOptions manager_options = {
         .config_dirs = daemon->options.config_dirs,
         .n_threads = daemon->options.n_threads,
@@ -362,8 +387,9 @@ static int daemon_init(Daemon *daemon, Error *error)
         return error_set(error, ERROR_FAILED, "cannot set up the event loop: %s", strerror(-r));
     if ((r = manager_new(&daemon->manager, daemon->event, &manager_options, error)) < 0)
         return r;
-    if ((r = manager_load(daemon->manager, error)) < 0)
-        return r;
+    /* What cannot be read now can be when somebody calls Reload. */
+    if (manager_load(daemon->manager, &unreadable) < 0)
+        log_error("%s", unreadable.message);
     pass_sockets(daemon);
     if ((r = watchdog_new(&daemon->watchdog, daemon->event, is_well, daemon)) < 0)
         return error_set(error, ERROR_FAILED, "cannot set up the watchdog: %s", strerror(-r));
@@ -377,6 +403,7 @@ static void daemon_deinit(Daemon *daemon)
     daemon->manager = manager_free(daemon->manager);
     sd_event_source_disable_unref(daemon->idle_source);
     sd_event_source_disable_unref(daemon->status_source);
+    sd_event_source_disable_unref(daemon->recall_source);
     sd_event_source_disable_unref(daemon->retry_source);
     sd_event_unref(daemon->event);
     activation_free(daemon->sockets, daemon->n_sockets);

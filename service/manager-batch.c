@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "directory.h"
+#include "log.h"
 #include "strv.h"
 
 typedef struct Batch {
@@ -100,6 +101,15 @@ void manager_start_all(Manager *manager, ManagerCallback callback, void *userdat
     batch_done(batch);
 }
 
+/* Whoever wonders why it does not start by itself finds out. */
+static void tell_held_back(Manager *manager, const Server *server)
+{
+    if (server_has_inherited(server) || server_get_settings(server)->autostart)
+        log_about(manager_get_journal(manager), LOG_NOTICE, server_get_name(server), NULL,
+                  "does not start by itself, as somebody has stopped it since the machine was "
+                  "booted");
+}
+
 void manager_autostart(Manager *manager, ManagerCallback callback, void *userdata)
 {
     Batch *batch = batch_new(manager, callback, userdata);
@@ -112,7 +122,7 @@ void manager_autostart(Manager *manager, ManagerCallback callback, void *userdat
         if (server_has_stored(server))
             start_one(batch, server, SERVER_REASON_RESTORED);
         else if (server_was_stopped(server))
-            continue;
+            tell_held_back(manager, server);
         else if (server_has_inherited(server))
             start_one(batch, server, SERVER_REASON_SOCKET);
         else if (server_get_settings(server)->autostart)

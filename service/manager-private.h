@@ -17,7 +17,7 @@ struct Manager {
     size_t n_unclaimed;
     bool may_shut_sockets;
     bool exiting;
-    void (*store_sockets)(const char *server, const int *fds, size_t n);
+    int (*store_sockets)(const char *server, const int *fds, size_t n);
     char *state_dir;
     sd_event_source *save_source;
     bool save_failed;
@@ -41,6 +41,9 @@ void manager_restore(Manager *manager);
 
 /* What has not been started refuses on the sockets it was passed. */
 void manager_settle_sockets(Manager *manager);
+
+/* What a new server is to have by its name. */
+void manager_claim_by_name(Manager *manager, Server *server);
 
 /* Takes a server that is not active off the list and frees it a moment later. */
 void manager_forget_server(Manager *manager, Server *server);

@@ -7,6 +7,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "state-file.h"
@@ -14,65 +17,136 @@
 
 /* ---- Sockets ---- */
 
-void manager_pass_socket(Manager *manager, const ManagerSocket *socket)
+static void pass_stored(Manager *manager, const ManagerSocket *socket)
 {
     _cleanup_error_ Error error = ERROR_INIT;
     Server *server = manager_find_server(manager, socket->server);
-    char text[ADDRESS_TEXT_MAX];
+    Listener *listener;
+    struct stat st;
+
+    if (server == NULL) {
+        log_warning("there is no server '%s' any more, which ran; its socket is closed",
+                    socket->server);
+        shutdown(socket->fd, SHUT_RDWR);
+        close(socket->fd);
+        manager_store_sockets(manager, socket->server, NULL, 0);
+    } else if (fstat(socket->fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        close(socket->fd);
+        server_pass_marker(server);
+    } else if (listener_from_fd(&listener, socket->fd, false, &error) < 0) {
+        log_warning("stored socket of '%s': %s", socket->server, error.message);
+        manager_store_sockets(manager, socket->server, NULL, 0);
+    } else {
+        server_pass(server, listener);
+    }
+}
+
+static void pass_inherited(Manager *manager, const ManagerSocket *socket)
+{
+    _cleanup_error_ Error error = ERROR_INIT;
+    Server *server = manager_find_server(manager, socket->server);
     Listener *listener;
 
-    if (listener_from_fd(&listener, socket->fd, !socket->own, &error) < 0) {
+    if (listener_from_fd(&listener, socket->fd, true, &error) < 0) {
         log_warning("socket for '%s': %s", socket->server, error.message);
-        if (socket->own)
-            manager_store_sockets(manager, socket->server, NULL, 0);
         return;
     }
+    listener->name = strdup(socket->server);
     if (server != NULL) {
         server_pass(server, listener);
         return;
     }
-    log_warning("socket %s: there is no server '%s'%s", address_format(&listener->bound, text),
-                socket->server,
-                socket->own ? " any more; the socket is closed"
-                            : "; it waits for one that listens on this address");
-    if (socket->own) {
-        listener_unref(listener);
-        manager_store_sockets(manager, socket->server, NULL, 0);
-        return;
-    }
+    manager_keep_unclaimed(manager, listener);
+}
+
+void manager_pass_socket(Manager *manager, const ManagerSocket *socket)
+{
+    if (socket->own)
+        pass_stored(manager, socket);
+    else
+        pass_inherited(manager, socket);
+}
+
+void manager_keep_unclaimed(Manager *manager, Listener *listener)
+{
     manager->unclaimed =
         h2o_mem_realloc(manager->unclaimed, (manager->n_unclaimed + 1) * sizeof(Listener *));
     manager->unclaimed[manager->n_unclaimed++] = listener;
 }
 
+static Listener *take_unclaimed(Manager *manager, size_t i)
+{
+    Listener *listener = manager->unclaimed[i];
+
+    manager->unclaimed[i] = manager->unclaimed[--manager->n_unclaimed];
+    return listener;
+}
+
+void manager_claim_by_name(Manager *manager, Server *server)
+{
+    size_t i = 0;
+
+    while (i != manager->n_unclaimed) {
+        const char *name = manager->unclaimed[i]->name;
+        if (name != NULL && strcmp(name, server_get_name(server)) == 0)
+            server_pass(server, take_unclaimed(manager, i));
+        else
+            ++i;
+    }
+}
+
 Listener *manager_claim_socket(Manager *manager, const Address *address)
 {
-    Listener *listener;
     size_t i;
 
-    for (i = 0; i != manager->n_unclaimed; ++i) {
-        listener = manager->unclaimed[i];
-        if (!listener_serves(listener, address))
-            continue;
-        manager->unclaimed[i] = manager->unclaimed[--manager->n_unclaimed];
-        return listener;
-    }
+    for (i = 0; i != manager->n_unclaimed; ++i)
+        if (listener_serves(manager->unclaimed[i], address))
+            return take_unclaimed(manager, i);
     return NULL;
 }
 
 void manager_settle_sockets(Manager *manager)
 {
+    char text[ADDRESS_TEXT_MAX];
     size_t i;
 
     for (i = 0; i != manager->n_servers; ++i)
         server_settle_passed(manager->servers[i]);
-    for (i = 0; i != manager->n_unclaimed; ++i)
-        listener_refuse(manager->unclaimed[i], manager->event, false);
+    for (i = 0; i != manager->n_unclaimed; ++i) {
+        Listener *listener = manager->unclaimed[i];
+        log_warning("socket %s: there is no server '%s', and none that runs listens on this "
+                    "address; it waits for one",
+                    address_format(&listener->bound, text),
+                    listener->name != NULL ? listener->name : "");
+        manager_refuse(manager, listener);
+    }
+}
+
+bool manager_has_inherited(Manager *manager)
+{
+    size_t i;
+
+    for (i = 0; i != manager->n_servers; ++i)
+        if (server_has_inherited(manager->servers[i]))
+            return true;
+    return manager->n_unclaimed != 0;
+}
+
+void manager_refuse(Manager *manager, Listener *listener)
+{
+    listener_refuse(listener, manager->event, manager->may_shut_sockets);
 }
 
 void manager_may_now_shut_sockets(Manager *manager)
 {
+    size_t i;
+
     manager->may_shut_sockets = true;
+    for (i = 0; i != manager->n_servers; ++i)
+        server_refuse_anew(manager->servers[i]);
+    for (i = 0; i != manager->n_unclaimed; ++i)
+        if (manager->unclaimed[i]->refuses)
+            listener_refuse_anew(manager->unclaimed[i], manager->event);
 }
 
 bool manager_may_shut_sockets(const Manager *manager)
@@ -98,10 +172,17 @@ bool manager_is_exiting(const Manager *manager)
 
 bool manager_store_sockets(Manager *manager, const char *server, const int *fds, size_t n)
 {
+    int r;
+
     if (manager->store_sockets == NULL)
         return false;
-    manager->store_sockets(server, fds, n);
-    return true;
+    if ((r = manager->store_sockets(server, fds, n)) >= 0)
+        return true;
+    log_about(manager_get_journal(manager), LOG_WARNING, server, NULL,
+              "cannot give its sockets to the service manager to keep, so that it will not come "
+              "back after a restart of the daemon: %s",
+              strerror(-r));
+    return false;
 }
 
 /* ---- What somebody has stopped ---- */

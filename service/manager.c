@@ -13,8 +13,11 @@
 #include "log.h"
 #include "message-ids.h"
 #include "strv.h"
+#include "yaml-tree.h"
 
 #define THREADS_MAX 256
+
+_Static_assert(SLUICE_CONFIG_MAX == YAML_MAX_BYTES, "what is said is what is checked");
 
 static unsigned count_cpus(void)
 {
@@ -212,6 +215,7 @@ int manager_add_server(Manager *manager, const char *name, const char *path, Ser
             (manager->n_servers - i) * sizeof(*manager->servers));
     manager->servers[i] = server;
     ++manager->n_servers;
+    manager_claim_by_name(manager, server);
     if (manager->observer.server_added != NULL)
         manager->observer.server_added(server, manager->observer.userdata);
     if (ret != NULL)
@@ -227,6 +231,7 @@ void manager_forget_server(Manager *manager, Server *server)
     memmove(manager->servers + i, manager->servers + i + 1,
             (manager->n_servers - i - 1) * sizeof(*manager->servers));
     --manager->n_servers;
+    server_give_back(server);
     if (manager->observer.server_removed != NULL)
         manager->observer.server_removed(server, manager->observer.userdata);
     /* Its own functions may be on the stack. */

@@ -15,7 +15,8 @@
 #include "journal.h"
 #include "server.h"
 
-#define SLUICE_NAME_MAX 64 /* characters in a server's name */
+#define SLUICE_CONFIG_MAX (1024 * 1024) /* bytes of a configuration text */
+#define SLUICE_NAME_MAX   64            /* characters in a server's name */
 
 /* A listening socket that the service manager passed. */
 typedef struct ManagerSocket {
@@ -31,9 +32,9 @@ typedef struct ManagerOptions {
     const char *state_dir;    /* where it is kept what somebody has stopped; NULL: nowhere */
     /*
      * Keeps sockets of a server open over a restart, besides those it keeps already; `n` is 0:
-     * forgets them all. NULL: nobody keeps any.
+     * forgets them all. Returns a negative errno on failure. NULL: nobody keeps any.
      */
-    void (*store_sockets)(const char *server, const int *fds, size_t n);
+    int (*store_sockets)(const char *server, const int *fds, size_t n);
 } ManagerOptions;
 
 /* Every member may be NULL. The observer must not call back into the server it is told about. */
@@ -70,10 +71,13 @@ int manager_load(Manager *manager, Error *error);
  */
 void manager_pass_socket(Manager *manager, const ManagerSocket *socket);
 
+/* True if a socket unit's socket has been passed. */
+bool manager_has_inherited(Manager *manager);
+
 /*
- * To be called once the service manager takes the daemon for running. Before, it watches inherited
- * sockets itself, and would find one that is shut to be broken: until this is called, who connects
- * to a server that does not run is not refused but dropped.
+ * To be called once the service manager has left watching inherited sockets to the daemon. Before,
+ * it would find one that is shut to be broken: until this is called, who connects to a server that
+ * does not run is not refused but accepted and dropped.
  */
 void manager_may_now_shut_sockets(Manager *manager);
 

@@ -41,10 +41,19 @@ const ConfigSettings *server_get_settings(const Server *server);
 /* Takes a socket that the service manager passed; before the first start. */
 void server_pass(Server *server, Listener *listener);
 
+/* It ran in the run before, on sockets that were not its own. */
+void server_pass_marker(Server *server);
+
+/* Its inherited sockets go back to the manager: the server is about to be forgotten. */
+void server_give_back(Server *server);
+
+/* Inherited sockets that refuse do so in the way that is allowed now. */
+void server_refuse_anew(Server *server);
+
 /* True if some of these are of a socket unit. */
 bool server_has_inherited(const Server *server);
 
-/* True if some of these were its own in the run before: it ran then. */
+/* True if the store says that it ran in the run before. */
 bool server_has_stored(const Server *server);
 
 /* To be called once servers that start by themselves do: what the others were passed refuses. */
@@ -69,6 +78,10 @@ Pool *manager_get_pool(Manager *manager);
 JournalSend manager_get_journal(Manager *manager); /* never NULL */
 bool manager_is_exiting(const Manager *manager);   /* see manager_begin_exit() */
 bool manager_may_shut_sockets(const Manager *manager);
+/* An inherited socket that is no server's: it waits for one with its name, or its address. */
+void manager_keep_unclaimed(Manager *manager, Listener *listener);
+/* As listener_refuse(). */
+void manager_refuse(Manager *manager, Listener *listener);
 /* Takes an inherited socket for this address that no server has by its name, or NULL. */
 Listener *manager_claim_socket(Manager *manager, const Address *address);
 /* Has it written what somebody has stopped when the event loop comes round. */

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* A listener for `listen` of a generation that is still there, so that it need not be closed. */
 static Listener *find_listener(const Generation *generation, const ConfigListen *listen)
@@ -170,7 +172,7 @@ bool server_has_inherited(const Server *server)
 
 bool server_has_stored(const Server *server)
 {
-    return has_passed(server, false);
+    return server->ran || has_passed(server, false);
 }
 
 void server_update_inherited(Server *server)
@@ -184,8 +186,7 @@ void server_update_inherited(Server *server)
         if (server->current != NULL || manager_is_exiting(server->manager))
             listener_accept_again(listener);
         else
-            listener_refuse(listener, manager_get_event(server->manager),
-                            manager_may_shut_sockets(server->manager));
+            manager_refuse(server->manager, listener);
     }
 }
 
@@ -205,7 +206,7 @@ void server_drop_own_passed(Server *server)
 void server_update_store(Server *server, const Generation *generation)
 {
     size_t i, n = 0, n_listeners = generation != NULL ? generation_get_n_listeners(generation) : 0;
-    int *fds = h2o_mem_alloc((n_listeners + 1) * sizeof(*fds));
+    int *fds = h2o_mem_alloc((n_listeners + 1) * sizeof(*fds)), marker;
 
     for (i = 0; i != n_listeners; ++i) {
         const Listener *listener = generation_get_listener(generation, i);
@@ -214,7 +215,13 @@ void server_update_store(Server *server, const Generation *generation)
     }
     if (server->stores)
         manager_store_sockets(server->manager, server->name, NULL, 0);
+    /* None of its own, but it runs: a file, which is no socket, says so. */
+    marker = n == 0 && generation != NULL ? memfd_create("sluice-marker", MFD_CLOEXEC) : -1;
+    if (marker >= 0)
+        fds[n++] = marker;
     server->stores = n != 0 && manager_store_sockets(server->manager, server->name, fds, n);
+    if (marker >= 0)
+        close(marker);
     free(fds);
 }
 
@@ -239,6 +246,33 @@ void server_keep_listeners(Server *server)
         if (listener != NULL)
             listener->kept = true;
     }
+}
+
+void server_pass_marker(Server *server)
+{
+    server->ran = server->stores = true;
+}
+
+void server_give_back(Server *server)
+{
+    size_t i;
+
+    for (i = 0; i != server->n_passed; ++i) {
+        Listener *listener = server->passed[i];
+        if (!listener->inherited)
+            continue;
+        manager_refuse(server->manager, listener);
+        manager_keep_unclaimed(server->manager, listener_ref(listener));
+    }
+}
+
+void server_refuse_anew(Server *server)
+{
+    size_t i;
+
+    for (i = 0; i != server->n_passed; ++i)
+        if (server->passed[i]->inherited && server->passed[i]->refuses)
+            listener_refuse_anew(server->passed[i], manager_get_event(server->manager));
 }
 
 void server_pass(Server *server, Listener *listener)

@@ -50,6 +50,7 @@ struct Server {
 
     Listener **passed; /* by the service manager; its own ones only until the next start */
     size_t n_passed;
+    bool ran;         /* see server_pass_marker() */
     bool stores;      /* some of its sockets are in the service manager's store */
     bool was_stopped; /* by request, and has not run since */
 

@@ -382,6 +382,7 @@ static void begin_start(Server *server, ServerReason reason)
         return;
     }
     server_drop_own_passed(server);
+    server->ran = false;
     adopt_settings(server, generation_get_config(generation));
 }
 

@@ -48,15 +48,32 @@ void activation_free(ActivationSocket *sockets, int n)
     free(sockets);
 }
 
-void activation_store(const char *server, const int *fds, size_t n)
-{
-    char *state = NULL;
+/* What the kernel takes in one message, SCM_MAX_FD of Linux. */
+#define MESSAGE_FDS_MAX 253
 
-    if (n == 0) {
-        if (asprintf(&state, "FDSTOREREMOVE=1\nFDNAME=" STORED "%s", server) >= 0)
-            sd_notify(0, state);
-    } else if (asprintf(&state, "FDSTORE=1\nFDNAME=" STORED "%s", server) >= 0) {
-        sd_pid_notify_with_fds(0, 0, state, fds, (unsigned)n);
-    }
+static int store(const char *server, const int *fds, size_t n)
+{
+    char *state;
+    int r;
+
+    if (asprintf(&state, "%s\nFDNAME=" STORED "%s", n != 0 ? "FDSTORE=1" : "FDSTOREREMOVE=1",
+                 server) < 0)
+        return -ENOMEM;
+    r = n != 0 ? sd_pid_notify_with_fds(0, 0, state, fds, (unsigned)n) : sd_notify(0, state);
     free(state);
+    return r < 0 ? r : 0;
+}
+
+int activation_store(const char *server, const int *fds, size_t n)
+{
+    size_t at, some;
+    int r = 0;
+
+    if (n == 0)
+        return store(server, NULL, 0);
+    for (at = 0; r >= 0 && at != n; at += some) {
+        some = n - at < MESSAGE_FDS_MAX ? n - at : MESSAGE_FDS_MAX;
+        r = store(server, fds + at, some);
+    }
+    return r;
 }

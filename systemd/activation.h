@@ -28,8 +28,9 @@ void activation_free(ActivationSocket *sockets, int n);
 /*
  * Puts `fds` into the store for `server`, besides what is there; a socket that is there already is
  * not stored twice. With none, takes all of the server's out. Does nothing without a service
- * manager, or with one that has no store for us.
+ * manager, or with one that has no store, or no room in it, for us. Returns 0, or a negative errno
+ * if it could not be told.
  */
-void activation_store(const char *server, const int *fds, size_t n);
+int activation_store(const char *server, const int *fds, size_t n);
 
 #endif
