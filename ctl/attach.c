@@ -263,17 +263,21 @@ static int attach(Attachment *a)
                                    "',member='NameOwnerChanged',arg0='" SLUICE_NAME "'",
                                    on_owner_changed, NULL, a);
     if (r >= 0)
-        r = client_announce_server(a->client, a->name);
-    if (r >= 0)
         r = send_call(a, "Start", TIMEOUT_DEFAULT, on_started);
     return r < 0 ? r : sd_event_loop(a->event);
 }
 
 int command_attach(Client *client, char **name)
 {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
     Attachment a = {.client = client, .name = *name, .path = server_path(*name)};
     int r;
 
+    r = client_find_server(client, *name, &error);
+    if (r < 0) {
+        free(a.path);
+        return fail_with(client, &error, r, "cannot start %s", *name);
+    }
     a.question = (DaemonQuestion){.callback = on_plan, .userdata = &a};
     r = a.path != NULL ? attach(&a) : -ENOMEM;
     end_away(&a);

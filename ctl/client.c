@@ -98,19 +98,6 @@ int client_new_server_call(Client *client, sd_bus_message **ret, const char *nam
     return client_new_call(client, ret, path, SERVER_INTERFACE, method);
 }
 
-int client_announce_server(Client *client, const char *name)
-{
-    _cleanup_message_ sd_bus_message *m = NULL;
-    int r;
-
-    r = client_new_call(client, &m, MANAGER_PATH, MANAGER_INTERFACE, "GetServer");
-    if (r >= 0)
-        r = sd_bus_message_append(m, "s", name);
-    if (r >= 0)
-        r = sd_bus_message_set_expect_reply(m, 0);
-    return r >= 0 ? sd_bus_send(client->bus, m, NULL) : r;
-}
-
 char *server_path(const char *name)
 {
     char *path;
@@ -130,6 +117,17 @@ int client_call(Client *client, int r, sd_bus_message *m, sd_bus_error *error, s
     if (r < 0)
         return sd_bus_error_set_errno(error, r);
     return sd_bus_call(client->bus, m, CALL_TIMEOUT, error, ret);
+}
+
+int client_find_server(Client *client, const char *name, sd_bus_error *error)
+{
+    _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
+    int r;
+
+    r = client_new_call(client, &m, MANAGER_PATH, MANAGER_INTERFACE, "GetServer");
+    if (r >= 0)
+        r = sd_bus_message_append(m, "s", name);
+    return client_call(client, r, m, error, &reply);
 }
 
 char *error_text(const Client *client, const sd_bus_error *error, int r)

@@ -36,10 +36,10 @@ int client_new_server_call(Client *client, sd_bus_message **ret, const char *nam
                            const char *method);
 
 /*
- * Has sluiced look for the file of a server that it may not know yet, before it handles the next
- * call; there is nothing to wait for.
+ * Makes sure that sluiced knows the server, whose file may be new. Negative with `error` filled if
+ * there is none, or nothing could have that name.
  */
-int client_announce_server(Client *client, const char *name);
+int client_find_server(Client *client, const char *name, sd_bus_error *error);
 
 /* The object path of a server; free() it. NULL when out of memory. */
 char *server_path(const char *name);

@@ -18,13 +18,13 @@ typedef struct Action {
     int (*append)(Client *client, sd_bus_message *m); /* arguments of the method, or NULL */
     /* Prints the answer; `n` is the number of servers that were asked for. */
     int (*print)(sd_bus_message *reply, const char *name, size_t n, Table *table);
-    bool announce; /* the server's file may be new */
 } Action;
 
 /* A call to one server. */
 typedef struct Job {
     sd_bus_message *reply; /* NULL until it has come, or if it never will */
     int r;                 /* why not */
+    bool told;             /* somebody has been told why not */
 } Job;
 
 static int print_urls(sd_bus_message *reply, const char *name, size_t n, Table *table)
@@ -67,12 +67,18 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 
 static int send_one(Client *client, const Action *action, const char *name, Job *job)
 {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
     _cleanup_message_ sd_bus_message *m = NULL;
     int r;
 
-    r = action->announce ? client_announce_server(client, name) : 0;
-    if (r >= 0)
-        r = client_new_server_call(client, &m, name, action->method);
+    r = client_find_server(client, name, &error);
+    if (r < 0) {
+        job->told = true;
+        fail_with(client, &error, r, "cannot %s %s", action->word, name);
+        return r;
+    }
+
+    r = client_new_server_call(client, &m, name, action->method);
     if (r >= 0 && action->append != NULL)
         r = action->append(client, m);
     if (r >= 0)
@@ -102,6 +108,8 @@ static int finish(Client *client, const Action *action, const char *name, size_t
     const sd_bus_error *error;
     int r;
 
+    if (job->told)
+        return EXIT_FAILURE;
     wait_for(client, job);
     if (job->reply == NULL)
         return fail_with(client, NULL, job->r, "cannot %s %s", action->word, name);
@@ -164,15 +172,15 @@ static int run_all(Client *client, const Action *action)
 
 int command_start(Client *client, char **names)
 {
-    static const Action action = {"start", "Start", NULL, print_urls, true};
+    static const Action action = {"start", "Start", NULL, print_urls};
 
     return client->options->all ? run_all(client, &action) : run(client, &action, names);
 }
 
 int command_stop(Client *client, char **names)
 {
-    static const Action plain = {"stop", "Stop", NULL, print_counts, false},
-                        timed = {"stop", "StopWithOptions", append_timeout, print_counts, false};
+    static const Action plain = {"stop", "Stop", NULL, print_counts},
+                        timed = {"stop", "StopWithOptions", append_timeout, print_counts};
 
     if (client->options->all)
         return run_all(client, &plain);
@@ -181,7 +189,7 @@ int command_stop(Client *client, char **names)
 
 int command_reload(Client *client, char **names)
 {
-    static const Action action = {"reload", "Reload", NULL, NULL, false};
+    static const Action action = {"reload", "Reload", NULL, NULL};
 
     return names[0] == NULL ? run_all(client, &action) : run(client, &action, names);
 }

@@ -128,6 +128,9 @@ static int show_server(Client *client, const char *name)
     ServerStatus status = {0};
     int r, code;
 
+    r = client_find_server(client, name, &error);
+    if (r < 0)
+        return fail_with(client, &error, r, "cannot show %s", name);
     r = client_new_server_call(client, &m, name, "Status");
     r = client_call(client, r, m, &error, &reply);
     if (r >= 0)

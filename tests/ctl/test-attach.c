@@ -236,7 +236,8 @@ static void test_cannot_start(void)
     assert_contains(child_get_stderr(attach), "www.conf:1:");
     nowhere = spawn_attach(f, "nowhere");
     g_assert_cmpint(child_wait(nowhere), ==, 1);
-    assert_contains(child_get_stderr(nowhere), "there is no server of that name");
+    assert_contains(child_get_stderr(nowhere),
+                    "there is no server 'nowhere': no servers/nowhere.conf");
     g_assert_false(is_told(&ready));
 }
 

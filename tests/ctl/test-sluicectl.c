@@ -83,7 +83,7 @@ static void test_several(void)
     tool_check(f, "start b alpha", 0, expected);
     /* One that fails does not keep the others. */
     tool_check_error(f, "stop alpha nowhere b", 1,
-                     "cannot stop nowhere: there is no server of that name");
+                     "cannot stop nowhere: there is no server 'nowhere'");
     tool_check(f, "-q status alpha b", 3, "");
 }
 
@@ -132,7 +132,8 @@ static void test_new_file(void)
     start = tool_run(f, "start late");
     g_assert_cmpint(child_wait(start), ==, 0);
     g_assert_true(g_str_has_prefix(child_get_stdout(start), "http://127.0.0.1:"));
-    tool_check_error(f, "start later", 1, "there is no server of that name");
+    tool_check_error(f, "start later", 1, "there is no server 'later': no servers/later.conf");
+    tool_check_error(f, "start ../x", 1, "'../x' is not a server's name");
 }
 
 static void test_status(void)
@@ -161,7 +162,8 @@ static void test_status(void)
     assert_contains(child_get_stdout(broken), "broken.conf:");
 
     tool_check(f, "status -q www broken", 3, "");
-    tool_check_error(f, "status -q www nowhere broken", 1, "there is no server of that name");
+    tool_check_error(f, "status -q www nowhere broken", 1,
+                     "there is no server 'nowhere': no servers/nowhere.conf");
 
     manager = tool_run(f, "status");
     g_assert_cmpint(child_wait(manager), ==, 0);
