@@ -366,6 +366,42 @@ static void test_many(void)
     }
 }
 
+/* A user's calls that wait are bounded, over all of the user's connections. */
+static void test_limit(void)
+{
+    enum { N_CLIENTS = 10, N_CALLS = 110, MAX = 1024, N_REFUSED = N_CLIENTS * N_CALLS - MAX };
+    g_autoptr(Fixture) f = system_fixture_new("0");
+    g_autoptr(Authority) authority = authority_new(fixture_get_address(f));
+    Client *strangers[N_CLIENTS];
+    guint32 serials[N_CALLS];
+
+    for (guint i = 0; i < N_CLIENTS; ++i) {
+        strangers[i] = stranger_new(f);
+        serials[0] = send_start(strangers[i]);
+        /* When there is a question it is known who asks. */
+        authority_get(authority, i);
+        for (guint j = 1; j < N_CALLS; ++j)
+            serials[j] = send_start(strangers[i]);
+        client_sync(strangers[i]);
+    }
+    for (guint j = N_CALLS - N_REFUSED; j < N_CALLS; ++j) {
+        g_autofree char *message = client_receive_error(strangers[N_CLIENTS - 1], serials[j],
+                                                        DBUS_ERROR("LimitsExceeded"));
+        assert_contains(message, "polkit");
+    }
+    /* Once one is answered there is room for another; root never needs any. */
+    authority_answer(authority, N_CLIENTS - 1, ANSWER_NO);
+    g_free(client_receive_error(strangers[N_CLIENTS - 1], serials[0], DBUS_ERROR("AccessDenied")));
+    authority_get(authority, N_CLIENTS);
+    send_start(strangers[N_CLIENTS - 1]);
+    serials[0] = send_start(strangers[N_CLIENTS - 1]);
+    g_free(
+        client_receive_error(strangers[N_CLIENTS - 1], serials[0], DBUS_ERROR("LimitsExceeded")));
+    g_free(fixture_start(f, "www"));
+    for (guint i = 0; i < N_CLIENTS; ++i)
+        client_free(strangers[i]);
+}
+
 int main(int argc, char *argv[])
 {
     fixture_init(&argc, &argv);
@@ -386,5 +422,6 @@ int main(int argc, char *argv[])
     g_test_add_func("/polkit/busy", test_busy);
     g_test_add_func("/polkit/removed", test_removed);
     g_test_add_func("/polkit/many", test_many);
+    g_test_add_func("/polkit/limit", test_limit);
     return g_test_run();
 }

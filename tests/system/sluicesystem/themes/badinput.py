@@ -271,6 +271,20 @@ def read_only(sluice):
     expect_sound(sluice)
 
 
+@case("directory-unreadable")
+def directory_unreadable(sluice):
+    """The daemon starts all the same, once, and says so; Reload finds what can be read by then."""
+    sluice.configure("blog", "127.0.0.1:8081")
+    sluice.machine.run("chmod", "700", "/etc/sluice/servers")
+    sluice.machine.run("chown", "root:root", "/etc/sluice/servers")
+    sluice.bus.manager("Status")
+    sluice.wait_logged("/etc/sluice/servers", 3)
+    expect_equal(sluice.units.show(SERVICE, "NRestarts"), "0", "restarts")
+    sluice.machine.run("chmod", "755", "/etc/sluice/servers")
+    sluice.bus.manager("Reload")
+    expect_serving(sluice)
+
+
 @case("name-owned")
 def name_owned(sluice):
     """Somebody has the name: the daemon says who and ends; who has it is not disturbed."""

@@ -185,6 +185,18 @@ def stop(sluice):
     expect_equal(web.get(("127.0.0.1", port)).result, "refused", "a request after activation")
 
 
+@case("many-sockets")
+def many_sockets(sluice):
+    """More than fit into one message of systemd's protocol."""
+    listens = "".join(f"  - {{host: 127.0.0.1, port: {port}}}\n" for port in range(20000, 20255))
+    sluice.configure("many", listen=None, top=f"listen:\n{listens}")
+    expect_equal(len(sluice.bus.server("many", "Start")), 255, "URLs")
+    wait_for(lambda: stored(sluice) == 255, lambda: f"255 stored; there are {stored(sluice)}")
+    kill_and_wait(sluice)
+    expect_equal([web.get(("127.0.0.1", port)).result for port in (20000, 20254)], ["ok"] * 2,
+                 "requests to the first and the last")
+
+
 @case("store")
 def store(sluice):
     """The store has the sockets of running servers, and nothing else."""

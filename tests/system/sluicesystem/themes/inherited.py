@@ -86,19 +86,64 @@ def daemon_stopped(sluice):
         expect_equal(web.get().status, 200, f"a request after {signal} and Start")
 
 
-@case("stopped/daemon-killed")
+@case("stopped/daemon-killed", timeout_s=90)
 def daemon_killed(sluice):
     """The daemon dies while the server is stopped: the socket unit does not fail over it."""
     sluice.units.systemctl("start", SOCKET)
     expect_equal(web.get().status, 200, "the first connection")
+    for number in range(15):
+        sluice.bus.server("default", "Stop")
+        pid = sluice.pid()
+        sluice.kill()
+        sluice.wait_restarted(pid)
+        expect_equal(sluice.units.state(SOCKET), "active", f"{SOCKET} after {number + 1}")
+        sluice.bus.server("default", "Start")
+        expect_equal(web.get().status, 200, f"{number}: a request after Start")
+
+
+@case("stopped/daemon-reload", timeout_s=90)
+def daemon_reload(sluice):
+    """Systemd is busy when the server is stopped right after the daemon has started, and still
+    watches the socket: it is not shut under its eyes."""
+    for number in range(8):
+        sluice.units.systemctl("stop", SERVICE, SOCKET)
+        sluice.machine.run("rm", "-f", "/run/sluice/state")
+        sluice.units.systemctl("start", SOCKET)
+        busy = sluice.machine.spawn("systemctl", "daemon-reload")
+        sluice.bus.server("default", "Start")
+        sluice.bus.server("default", "Stop")
+        busy.communicate(timeout=30)
+        wait_for(lambda: web.get().result == "refused", f"round {number}: refused at last")
+        expect_equal(sluice.units.state(SOCKET), "active", f"round {number}: {SOCKET}")
+
+
+@case("stopped/restarted")
+def stopped_restarted(sluice):
+    """A server that is stopped is refused by the next daemon, too."""
+    sluice.units.systemctl("start", SOCKET)
+    expect_equal(web.get().status, 200, "the first connection")
     sluice.bus.server("default", "Stop")
-    pid = sluice.pid()
-    sluice.kill()
-    sluice.wait_restarted(pid)
-    time.sleep(0.5)
+    sluice.units.systemctl("restart", SERVICE)
+    wait_for(lambda: web.get().result == "refused", "a request is refused")
+    sluice.wait_logged("does not start by itself", 5)
     expect_equal(sluice.units.state(SOCKET), "active", SOCKET)
-    sluice.bus.server("default", "Start")
-    expect_equal(web.get().status, 200, "a request after Start")
+
+
+@case("removed")
+def removed(sluice):
+    """The file of a server with systemd's socket goes and comes back: nobody hangs meanwhile."""
+    sluice.configure("blog", "127.0.0.1:8081")
+    socket_unit(sluice, "test-removed.socket", "127.0.0.1:8082", name="blog")
+    where = ("127.0.0.1", 8082)
+    expect_equal(web.get(where).body, "blog\n", "the first connection")
+    sluice.machine.remove("/etc/sluice/servers/blog.conf")
+    sluice.bus.manager("Reload")
+    answer = web.get(where, timeout_s=3)
+    expect(answer.result in ("refused", "closed", "reset"), f"without a server: {answer}")
+    sluice.configure("blog", "127.0.0.1:8081")
+    expect_equal(len(sluice.bus.manager("GetServer", "s", "blog")) > 0, True, "GetServer")
+    expect_equal(len(sluice.bus.server("blog", "Start")), 2, "URLs")
+    expect_equal(web.get(where).body, "blog\n", "a request after Start")
 
 
 @case("by-name")
@@ -128,6 +173,22 @@ def by_address(sluice):
     expect_equal(web.get(("127.0.0.1", 8081)).body, "blog\n", "the first connection")
     expect_equal(sluice.bus.property("blog", "Listen"), ["http://127.0.0.1:8081/"], "Listen")
     expect_equal(sluice.units.show("test-address.socket", "Result"), "success", "Result")
+
+
+@case("by-address/restart")
+def by_address_restart(sluice):
+    """It comes back after a restart, though nothing but its address tells whose the socket is."""
+    sluice.configure("blog", "127.0.0.1:8081")
+    socket_unit(sluice, "test-back.socket", "127.0.0.1:8081")
+    sluice.bus.server("blog", "Start")
+    for how in ("restart", "kill"):
+        pid = sluice.pid()
+        if how == "restart":
+            sluice.units.systemctl("restart", SERVICE)
+        else:
+            sluice.kill()
+            sluice.wait_restarted(pid)
+        expect_equal(web.get(("127.0.0.1", 8081)).body, "blog\n", f"a request after {how}")
 
 
 @case("by-address/tls")
