@@ -3,6 +3,7 @@
 #include "keeper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -28,6 +29,20 @@ static void close_others(unsigned a, unsigned b)
     close_range(high + 1, ~0U, 0);
 }
 
+/* What ps(1) and systemctl(1) show of it: the arguments of ours are overwritten. */
+static void rename_process(void)
+{
+    char line[4096];
+    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, line, sizeof(line)) : -1;
+
+    prctl(PR_SET_NAME, NAME);
+    if (n < (ssize_t)sizeof(NAME))
+        return;
+    memset(program_invocation_name, 0, (size_t)n);
+    memcpy(program_invocation_name, NAME, sizeof(NAME));
+}
+
 /* After a fork of a program with threads: async-signal-safe functions only. */
 static void __attribute__((noreturn)) keep(int end, int fd)
 {
@@ -35,9 +50,7 @@ static void __attribute__((noreturn)) keep(int end, int fd)
     char byte;
     ssize_t n;
 
-    /* What ps(1) and systemctl(1) show of it. */
-    strncpy(program_invocation_name, NAME, strlen(program_invocation_name));
-    prctl(PR_SET_NAME, NAME);
+    rename_process();
     /* A signal for the whole control group is for the daemon, which may take its time. */
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);

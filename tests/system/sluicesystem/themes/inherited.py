@@ -55,8 +55,7 @@ def stop_start_under_load(sluice):
 
 @case("stopped/no-idle-exit")
 def no_idle_exit(sluice):
-    """While a socket of systemd's is shut the daemon stays; once it listens again, nothing is
-    lost."""
+    """While a socket of systemd's is shut the daemon stays, which is there for the next Start."""
     sluice.options("--exit-idle-time=0.1")
     sluice.units.systemctl("start", SOCKET)
     expect_equal(web.get().status, 200, "the first connection")
@@ -65,6 +64,10 @@ def no_idle_exit(sluice):
     time.sleep(1.5)
     expect_equal(sluice.pid(), pid, "the daemon, with a socket shut")
     expect_equal(web.get().result, "refused", "a request")
+    shown = sluice.units.systemctl("status", SERVICE).out
+    expect("socket-keeper\n" in shown, f"no keeper of the socket: {shown}")
+    sluice.bus.server("default", "Start")
+    expect_equal(web.get().status, 200, "a request after Start")
 
 
 @case("stopped/daemon-stopped")
