@@ -236,6 +236,16 @@ char *fixture_get_log(const Fixture *f)
     return read_file(f, "log");
 }
 
+guint fixture_count_in_log(const Fixture *f, const char *text)
+{
+    g_autofree char *log = fixture_get_log(f);
+    guint n = 0;
+
+    for (const char *p = log; (p = strstr(p, text)) != NULL; ++p)
+        ++n;
+    return n;
+}
+
 pid_t fixture_get_pid(Fixture *f)
 {
     Client *client = fixture_get_client(f);

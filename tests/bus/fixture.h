@@ -91,6 +91,8 @@ void fixture_allow_status(Fixture *f, int status);
 
 /* What all instances have written to standard error so far; free with g_free(). */
 char *fixture_get_log(const Fixture *f);
+/* How often this text is in it. */
+guint fixture_count_in_log(const Fixture *f, const char *text);
 
 /* ---- Processes of one's own ---- */
 

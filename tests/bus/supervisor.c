@@ -8,6 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../unit/fixed-port.h"
+
 #define FDS_MAX 64
 
 typedef struct Named {
@@ -83,6 +85,14 @@ void supervisor_set(Supervisor *s, const char *name, const char *value)
 void supervisor_add_socket(Supervisor *s, int fd, const char *name)
 {
     add_named(s->sockets, fd, name);
+}
+
+char *supervisor_add_port(Supervisor *s, const char *name)
+{
+    guint16 port;
+
+    supervisor_add_socket(s, bind_fixed_port("127.0.0.1", true, &port), name);
+    return g_strdup_printf("http://127.0.0.1:%u/", port);
 }
 
 static guint append(const GPtrArray *array, int *fds, GString *names)

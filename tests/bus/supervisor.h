@@ -24,6 +24,8 @@ void supervisor_set(Supervisor *s, const char *name, const char *value);
 
 /* A socket unit: `fd` becomes the supervisor's and is passed to each daemon by this name. */
 void supervisor_add_socket(Supervisor *s, int fd, const char *name);
+/* One that listens on a port of 127.0.0.1; its URL, free with g_free(). */
+char *supervisor_add_port(Supervisor *s, const char *name);
 
 /*
  * Starts sluiced with the fixture's configuration directory and these arguments, quoted for the

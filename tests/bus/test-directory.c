@@ -244,6 +244,50 @@ static void test_not_utf8(void)
     g_assert_cmpuint(fixture_count_started(f), ==, 1);
 }
 
+/* ---- Written later ---- */
+
+static char *get_server_error(Fixture *f, const char *name, const char *error)
+{
+    return client_call_error(fixture_get_client(f), MANAGER_PATH, NULL, "GetServer",
+                             g_variant_new("(s)", name), error);
+}
+
+/* GetServer looks for itself; no Reload is needed. */
+static void test_found_later(void)
+{
+    g_autoptr(Fixture) f = fixture_new();
+    g_autoptr(GVariant) path = NULL;
+    g_autofree char *url = NULL;
+
+    assert_servers(f, "");
+    fixture_write_static(f, "www", NULL);
+    assert_servers(f, "");
+    path = client_call(fixture_get_client(f), MANAGER_PATH, NULL, "GetServer",
+                       g_variant_new("(s)", "www"));
+    assert_prints(path, "(objectpath '/org/sluice/Sluice1/server/www',)");
+    assert_servers(f, "www");
+    url = fixture_start(f, "www");
+    g_assert_cmpuint(web_get(url, "/", NULL), ==, 200);
+}
+
+static void test_not_found_later(void)
+{
+    g_autoptr(Fixture) f = fixture_new();
+    g_autofree char *mask = fixture_path(f, "etc/servers/masked.conf");
+
+    write_described(f, "etc/servers/www.conf", "first");
+    set_directories(f, "etc", "run", "usr");
+    assert_servers(f, "www");
+    write_described(f, "usr/servers/masked.conf", "third");
+    g_assert_cmpint(symlink("/dev/null", mask), ==, 0);
+    g_free(get_server_error(f, "masked", SLUICE_ERROR("NoSuchServer")));
+    /* A file, but not a name, here and anywhere. */
+    write_described(f, "usr/servers/a b.conf", "third");
+    g_free(get_server_error(f, "a b", SLUICE_ERROR("InvalidName")));
+    g_free(get_server_error(f, "../servers/www", SLUICE_ERROR("InvalidName")));
+    assert_servers(f, "www");
+}
+
 /* ---- Many ---- */
 
 #define MANY 10000
@@ -300,6 +344,8 @@ int main(int argc, char *argv[])
     g_test_add_func("/directory/missing", test_missing);
     g_test_add_func("/directory/unreadable", test_unreadable);
     g_test_add_func("/directory/not-utf8", test_not_utf8);
+    g_test_add_func("/directory/later", test_found_later);
+    g_test_add_func("/directory/later/not", test_not_found_later);
     g_test_add_func("/directory/many", test_many);
     return g_test_run();
 }

@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sluiced under a service manager: what it tells it, which sockets it leaves in its store, and how
- * the next daemon goes on with these and with the sockets of socket units. How a real systemd takes
- * part in this is what tests/system tests.
+ * What outlives a restart of sluiced: the sockets in the service manager's store, those of socket
+ * units, and what somebody has stopped. What else passes between sluiced and the service manager:
+ * test-supervised.c. How a real systemd takes part in this is what tests/system tests.
  */
 #include "supervisor.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define STAY "--exit-idle-time=0"
 
@@ -55,102 +49,9 @@ static void assert_listens(const char *url)
     g_object_unref(web_connect(url));
 }
 
-static void assert_log(Fixture *f, const char *text)
-{
-    g_autofree char *log = fixture_get_log(f);
-
-    assert_contains(log, text);
-}
-
-static guint count_in_log(Fixture *f, const char *text)
-{
-    g_autofree char *log = fixture_get_log(f);
-    guint n = 0;
-
-    for (const char *p = log; (p = strstr(p, text)) != NULL; ++p)
-        ++n;
-    return n;
-}
-
 static int end(Supervisor *s, Child *child)
 {
     return supervisor_end(s, child, SIGTERM);
-}
-
-/* ---- What it tells ---- */
-
-static void test_told(void)
-{
-    g_autoptr(Fixture) f = fixture_new();
-    g_autoptr(Supervisor) s = supervisor_new(f);
-    g_autoptr(Child) child = NULL;
-
-    fixture_write_static(f, "www", NULL);
-    fixture_write_static(f, "auto", "sluice.autostart: ON");
-    fixture_write_config(f, "bad", "listen: 70000\n");
-    child = supervisor_start_ready(s, STAY);
-    /* Whoever waits for it can call. */
-    g_assert_cmpint(fixture_get_pid(f), ==, child_get_pid(child));
-    supervisor_wait_told(s, "STATUS=1 of 3 servers running");
-    g_free(fixture_start(f, "www"));
-    supervisor_wait_told(s, "STATUS=2 of 3 servers running");
-    supervisor_forget(s);
-    stop(f, "www");
-    supervisor_wait_told(s, "STATUS=1 of 3 servers running");
-    g_free(client_call_error(client_of(f), server_path("bad"), NULL, "Start", NULL,
-                             SLUICE_ERROR("InvalidConfig")));
-    supervisor_wait_told(s, "STATUS=1 of 3 servers running, 1 failed");
-    g_assert_false(supervisor_was_told(s, "STOPPING=1"));
-    g_assert_cmpint(end(s, child), ==, 0);
-    g_assert_true(supervisor_was_told(s, "STOPPING=1"));
-}
-
-static void test_told_idle(void)
-{
-    g_autoptr(Fixture) f = fixture_new();
-    g_autoptr(Supervisor) s = supervisor_new(f);
-    g_autoptr(Child) child = NULL;
-
-    fixture_write_static(f, "www", NULL);
-    child = supervisor_start_ready(s, "--exit-idle-time=0.05");
-    g_assert_cmpint(child_wait(child), ==, 0);
-    g_assert_true(supervisor_was_told(s, "STOPPING=1"));
-    g_assert_cmpuint(supervisor_count_stored(s, NULL), ==, 0);
-}
-
-static void test_watchdog(void)
-{
-    g_autoptr(Fixture) f = fixture_new();
-    g_autoptr(Supervisor) s = supervisor_new(f);
-    g_autoptr(Child) child = NULL;
-
-    supervisor_set(s, "WATCHDOG_USEC", "60000");
-    child = supervisor_start_ready(s, STAY);
-    for (guint i = 0; i != 5; ++i) {
-        supervisor_forget(s);
-        supervisor_wait_told(s, "WATCHDOG=1");
-    }
-    g_assert_cmpint(end(s, child), ==, 0);
-}
-
-/* Nobody has asked for it, or in words that say nothing, or another process is meant. */
-static void test_no_watchdog(void)
-{
-    static const char *const usec[] = {NULL, "0", "junk", "30000"};
-    g_autoptr(Fixture) f = fixture_new();
-    g_autoptr(Supervisor) s = supervisor_new(f);
-
-    for (guint i = 0; i != G_N_ELEMENTS(usec); ++i) {
-        g_autoptr(Child) child = NULL;
-        if (usec[i] != NULL)
-            supervisor_set(s, "WATCHDOG_USEC", usec[i]);
-        if (g_strcmp0(usec[i], "30000") == 0)
-            supervisor_set(s, "WATCHDOG_PID", "1");
-        child = supervisor_start_ready(s, STAY);
-        g_usleep(100000);
-        g_assert_false(supervisor_was_told(s, "WATCHDOG=1"));
-        g_assert_cmpint(end(s, child), ==, 0);
-    }
 }
 
 /* ---- The store ---- */
@@ -257,7 +158,7 @@ static void test_restart_name_kept(void)
     g_autoptr(Fixture) f = fixture_new();
     g_autoptr(Supervisor) s = supervisor_new(f);
     g_autoptr(Child) first = NULL, second = NULL, third = NULL;
-    g_autofree char *url = NULL;
+    g_autofree char *url = NULL, *log = NULL;
 
     fixture_write_static(f, "www", NULL);
     first = supervisor_start_ready(s, STAY);
@@ -268,7 +169,8 @@ static void test_restart_name_kept(void)
     supervisor_forget(s);
     second = supervisor_start(s, STAY);
     g_assert_cmpint(child_wait(second), ==, 1);
-    assert_log(f, BUS_NAME " belongs to");
+    log = fixture_get_log(f);
+    assert_contains(log, BUS_NAME " belongs to");
     g_assert_false(supervisor_was_told(s, "READY=1"));
     g_assert_cmpuint(supervisor_count_stored(s, "stored+www"), ==, 1);
     assert_listens(url);
@@ -373,72 +275,7 @@ static void test_start_during_exit(void)
     g_assert_cmpuint(seen, ==, 2);
 }
 
-/* ---- What is passed ---- */
-
-static void set_listen(Supervisor *s, const char *fds, const char *pid)
-{
-    supervisor_set(s, "LISTEN_FDS", fds);
-    if (pid != NULL)
-        supervisor_set(s, "LISTEN_PID", pid);
-}
-
-static void assert_works(Fixture *f, Supervisor *s)
-{
-    g_autoptr(Child) child = supervisor_start_ready(s, STAY);
-    g_autofree char *url = fixture_start(f, "www");
-
-    assert_serves(url);
-    stop(f, "www");
-    g_assert_cmpint(end(s, child), ==, 0);
-}
-
-static void test_junk(void)
-{
-    static const struct {
-        const char *fds, *pid;
-        gboolean complains;
-    } cases[] = {
-        {"junk", NULL, TRUE}, {"-1", NULL, TRUE}, {"99999999999", NULL, TRUE}, {"", NULL, TRUE},
-        {"0", NULL, TRUE},    {"1", "1", FALSE},  {"1", "junk", TRUE},
-    };
-    g_autoptr(Fixture) f = fixture_new();
-    g_autoptr(Supervisor) s = supervisor_new(f);
-    guint complaints = 0;
-
-    fixture_write_static(f, "www", NULL);
-    for (guint i = 0; i != G_N_ELEMENTS(cases); ++i) {
-        set_listen(s, cases[i].fds, cases[i].pid);
-        assert_works(f, s);
-        complaints += cases[i].complains;
-        g_assert_cmpuint(count_in_log(f, "cannot take the descriptors of the service manager"), ==,
-                         complaints);
-    }
-}
-
-static int bind_fixed(guint16 *ret_port)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    g_autofree char *text = NULL;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-    guint first = 32768;
-
-    /* Below those that the kernel gives away, which it would not give back. */
-    if (g_file_get_contents("/proc/sys/net/ipv4/ip_local_port_range", &text, NULL, NULL))
-        first = (guint)strtoul(text, NULL, 10);
-    first = first - 5000 + (guint)g_test_rand_int_range(0, 4000);
-    /* Before SO_REUSEADDR, else two tests would get the same one. */
-    for (guint i = 0;; ++i) {
-        g_assert_cmpuint(i, <, 1000);
-        in.sin_port = htons((guint16)(first + i));
-        if (bind(fd, (struct sockaddr *)&in, sizeof(in)) == 0)
-            break;
-        g_assert_cmpint(errno, ==, EADDRINUSE);
-    }
-    g_assert_cmpint(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), ==, 0);
-    g_assert_cmpint(listen(fd, 64), ==, 0);
-    *ret_port = ntohs(in.sin_port);
-    return fd;
-}
+/* ---- Sockets of socket units ---- */
 
 /* A server that has its socket from a socket unit only; its URL. */
 static char *add_inherited(Fixture *f, Supervisor *s)
@@ -446,45 +283,9 @@ static char *add_inherited(Fixture *f, Supervisor *s)
     g_autofree char *dir = fixture_path(f, "www"),
                     *text =
                         g_strdup_printf("hosts: {default: {paths: {/: {file.dir: %s}}}}\n", dir);
-    guint16 port;
 
-    supervisor_add_socket(s, bind_fixed(&port), "www");
     fixture_write_config(f, "www", text);
-    return g_strdup_printf("http://127.0.0.1:%u/", port);
-}
-
-/* Nothing is there, or the last one is not: without any of them, and with a word about it. */
-static void test_promised(gconstpointer data)
-{
-    g_autoptr(Fixture) f = fixture_new();
-    g_autoptr(Supervisor) s = supervisor_new(f);
-    gboolean one_is_there = data != NULL;
-
-    if (one_is_there)
-        g_free(add_inherited(f, s));
-    fixture_write_static(f, "www", NULL);
-    set_listen(s, one_is_there ? "2" : "1", NULL);
-    assert_works(f, s);
-    assert_log(f, "cannot take the descriptors of the service manager, going on without: "
-                  "Bad file descriptor");
-}
-
-/* What is passed may be anything: a word about each, and the daemon does without. */
-static void test_useless(void)
-{
-    g_autoptr(Fixture) f = fixture_new();
-    g_autoptr(Supervisor) s = supervisor_new(f);
-    int ends[2];
-
-    fixture_write_static(f, "www", NULL);
-    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
-    supervisor_add_socket(s, ends[0], "www");
-    supervisor_add_socket(s, ends[1], "stored+www");
-    supervisor_add_socket(s, socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "");
-    assert_works(f, s);
-    assert_log(f, "socket for 'www': descriptor 3 is of no use: it does not listen");
-    assert_log(f, "socket for 'www': descriptor 4 is of no use: it does not listen");
-    assert_log(f, "socket for '': descriptor 5 is of no use: it is not a stream socket");
+    return supervisor_add_port(s, "www");
 }
 
 static void test_inherited(void)
@@ -504,7 +305,8 @@ static void test_inherited(void)
         g_free(fixture_start(f, "www"));
         assert_serves(url);
     }
-    g_assert_cmpuint(supervisor_count_stored(s, NULL), ==, 0);
+    /* Not the socket, but a mark that the server runs. */
+    g_assert_cmpuint(supervisor_count_stored(s, NULL), ==, 1);
     g_assert_cmpint(end(s, child), ==, 0);
     assert_listens(url);
 }
@@ -583,16 +385,13 @@ static void test_stopped_nowhere(gconstpointer data)
         stop(f, "www");
     }
     g_assert_cmpint(end(s, child), ==, 0);
-    g_assert_cmpuint(count_in_log(f, "may start by itself after a restart of the daemon"), ==, 1);
+    g_assert_cmpuint(fixture_count_in_log(f, "may start by itself after a restart of the daemon"),
+                     ==, 1);
 }
 
 int main(int argc, char *argv[])
 {
     fixture_init(&argc, &argv);
-    g_test_add_func("/restart/told", test_told);
-    g_test_add_func("/restart/told/idle", test_told_idle);
-    g_test_add_func("/restart/watchdog", test_watchdog);
-    g_test_add_func("/restart/watchdog/none", test_no_watchdog);
     g_test_add_func("/restart/store", test_store);
     g_test_add_data_func("/restart/sigkill", GINT_TO_POINTER(SIGKILL), test_restart);
     g_test_add_data_func("/restart/sigterm", GINT_TO_POINTER(SIGTERM), test_restart);
@@ -600,10 +399,6 @@ int main(int argc, char *argv[])
     g_test_add_func("/restart/name-taken/kept", test_restart_name_kept);
     g_test_add_func("/restart/name-taken/sigterm", test_restart_name_sigterm);
     g_test_add_func("/restart/start-during-exit", test_start_during_exit);
-    g_test_add_func("/restart/passed/junk", test_junk);
-    g_test_add_data_func("/restart/passed/promised", NULL, test_promised);
-    g_test_add_data_func("/restart/passed/promised-more", "", test_promised);
-    g_test_add_func("/restart/passed/useless", test_useless);
     g_test_add_func("/restart/inherited", test_inherited);
     g_test_add_func("/restart/inherited/sigterm", test_inherited_sigterm);
     g_test_add_func("/restart/inherited/sigkill", test_inherited_killed);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "files.h"
 #include "strv.h"
 
 typedef struct Private {
@@ -143,21 +144,6 @@ House *house_new(unsigned n_threads)
 
     house_open(house, n_threads);
     return house;
-}
-
-static void remove_tree(const char *path)
-{
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
-
-    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *child = g_build_filename(path, name, NULL);
-        if (g_file_test(child, G_FILE_TEST_IS_SYMLINK) || !g_file_test(child, G_FILE_TEST_IS_DIR))
-            g_unlink(child);
-        else
-            remove_tree(child);
-    }
-    g_rmdir(path);
 }
 
 static bool is_idle(House *house, void *userdata)

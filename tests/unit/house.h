@@ -114,11 +114,6 @@ bool web_is_closed(int fd);
 
 /* Listens on a free port of 127.0.0.1, and accepts. */
 int web_listen(uint16_t *ret_port);
-/*
- * Binds a socket as a socket unit does, to a port of this address ("[::]" is for IPv4, too) that
- * the kernel does not give away by itself, and listens if it should.
- */
-int web_bind_fixed(const char *host, bool listens, uint16_t *ret_port);
 int web_accept(int listener);
 
 #endif

@@ -1,73 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The small things that all else stands on: reading files and noticing that they have changed, the
- * configuration directories, lists of strings and errors.
+ * The small things that all else stands on: reading files and noticing that they have changed,
+ * lists of strings and errors.
  */
+#include "files.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <glib.h>
-#include <glib/gstdio.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "directory.h"
 #include "error.h"
 #include "file-list.h"
 #include "file-read.h"
-#include "manager.h"
 #include "strv.h"
-
-typedef struct Fixture {
-    char *directory;
-} Fixture;
-
-static void setup(Fixture *f, gconstpointer data)
-{
-    g_autoptr(GError) error = NULL;
-
-    f->directory = g_dir_make_tmp("sluice-unit-XXXXXX", &error);
-    g_assert_no_error(error);
-}
-
-static void remove_tree(const char *path)
-{
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
-
-    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *child = g_build_filename(path, name, NULL);
-        if (g_file_test(child, G_FILE_TEST_IS_SYMLINK) || !g_file_test(child, G_FILE_TEST_IS_DIR))
-            g_unlink(child);
-        else
-            remove_tree(child);
-    }
-    g_rmdir(path);
-}
-
-static void teardown(Fixture *f, gconstpointer data)
-{
-    remove_tree(f->directory);
-    g_free(f->directory);
-}
-
-static char *path_of(Fixture *f, const char *name)
-{
-    return g_build_filename(f->directory, name, NULL);
-}
-
-/* Writes in place: the file stays the same one. */
-static char *write_file(Fixture *f, const char *name, const char *text)
-{
-    char *path = path_of(f, name);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-    g_assert_cmpint(fd, >=, 0);
-    g_assert_cmpint(write(fd, text, strlen(text)), ==, strlen(text));
-    g_assert_cmpint(close(fd), ==, 0);
-    return path;
-}
 
 /* ---- file-list ---- */
 
@@ -84,9 +32,9 @@ static void add_old(FileList *list, const char *path, FileKind kind)
     list->entries[list->n_entries - 1].st = st;
 }
 
-static void test_current(Fixture *f, gconstpointer data)
+static void test_current(Files *f, gconstpointer data)
 {
-    g_autofree char *path = write_file(f, "a", "text");
+    g_autofree char *path = files_write(f, "a", "text");
     FileList list = {NULL, 0, false};
 
     g_assert_true(file_list_is_current(&list));
@@ -102,22 +50,22 @@ static void test_current(Fixture *f, gconstpointer data)
 }
 
 /* One file among others is enough. */
-static void test_changed_size(Fixture *f, gconstpointer data)
+static void test_changed_size(Files *f, gconstpointer data)
 {
-    g_autofree char *first = write_file(f, "a", "text"), *second = write_file(f, "b", "text"),
+    g_autofree char *first = files_write(f, "a", "text"), *second = files_write(f, "b", "text"),
                     *again = NULL;
     FileList list = {NULL, 0, false};
 
     add_old(&list, first, FILE_CONTENT);
     add_old(&list, second, FILE_CONTENT);
-    again = write_file(f, "b", "longer text");
+    again = files_write(f, "b", "longer text");
     g_assert_false(file_list_is_current(&list));
     file_list_clear(&list);
 }
 
-static void test_changed_time(Fixture *f, gconstpointer data)
+static void test_changed_time(Files *f, gconstpointer data)
 {
-    g_autofree char *path = write_file(f, "a", "text");
+    g_autofree char *path = files_write(f, "a", "text");
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1}};
     FileList list = {NULL, 0, false};
 
@@ -128,9 +76,9 @@ static void test_changed_time(Fixture *f, gconstpointer data)
 }
 
 /* Somebody has set the time of modification back: that of the change still tells. */
-static void test_changed_status_time(Fixture *f, gconstpointer data)
+static void test_changed_status_time(Files *f, gconstpointer data)
 {
-    g_autofree char *path = write_file(f, "a", "text");
+    g_autofree char *path = files_write(f, "a", "text");
     FileList list = {NULL, 0, false};
 
     add_old(&list, path, FILE_CONTENT);
@@ -139,9 +87,9 @@ static void test_changed_status_time(Fixture *f, gconstpointer data)
     file_list_clear(&list);
 }
 
-static void test_changed_mode(Fixture *f, gconstpointer data)
+static void test_changed_mode(Files *f, gconstpointer data)
 {
-    g_autofree char *path = write_file(f, "a", "text");
+    g_autofree char *path = files_write(f, "a", "text");
     FileList list = {NULL, 0, false};
 
     add_old(&list, path, FILE_IDENTITY);
@@ -150,9 +98,9 @@ static void test_changed_mode(Fixture *f, gconstpointer data)
     file_list_clear(&list);
 }
 
-static void test_replaced(Fixture *f, gconstpointer data)
+static void test_replaced(Files *f, gconstpointer data)
 {
-    g_autofree char *path = write_file(f, "a", "text"), *other = write_file(f, "b", "text");
+    g_autofree char *path = files_write(f, "a", "text"), *other = files_write(f, "b", "text");
     FileList list = {NULL, 0, false};
 
     add_old(&list, path, FILE_IDENTITY);
@@ -161,9 +109,9 @@ static void test_replaced(Fixture *f, gconstpointer data)
     file_list_clear(&list);
 }
 
-static void test_gone(Fixture *f, gconstpointer data)
+static void test_gone(Files *f, gconstpointer data)
 {
-    g_autofree char *path = write_file(f, "a", "text");
+    g_autofree char *path = files_write(f, "a", "text");
     FileList list = {NULL, 0, false};
 
     add_old(&list, path, FILE_IDENTITY);
@@ -173,23 +121,23 @@ static void test_gone(Fixture *f, gconstpointer data)
 }
 
 /* Of a directory or a log only the identity matters. */
-static void test_identity(Fixture *f, gconstpointer data)
+static void test_identity(Files *f, gconstpointer data)
 {
-    g_autofree char *path = write_file(f, "a", "text"), *again = NULL, *other = NULL;
+    g_autofree char *path = files_write(f, "a", "text"), *again = NULL, *other = NULL;
     FileList list = {NULL, 0, false};
 
     add_old(&list, path, FILE_IDENTITY);
     add_old(&list, f->directory, FILE_IDENTITY);
-    again = write_file(f, "a", "more text");
-    other = write_file(f, "b", "text");
+    again = files_write(f, "a", "more text");
+    other = files_write(f, "b", "text");
     g_assert_true(file_list_is_current(&list));
     file_list_clear(&list);
 }
 
 /* What has changed within the last tick may do so again without anybody seeing it. */
-static void test_racy(Fixture *f, gconstpointer data)
+static void test_racy(Files *f, gconstpointer data)
 {
-    g_autofree char *path = write_file(f, "a", "text");
+    g_autofree char *path = files_write(f, "a", "text");
     FileList list = {NULL, 0, false};
     struct timespec now;
     struct stat st;
@@ -207,7 +155,7 @@ static void test_racy(Fixture *f, gconstpointer data)
     g_assert_false(list.incomplete);
 }
 
-static void test_incomplete(Fixture *f, gconstpointer data)
+static void test_incomplete(Files *f, gconstpointer data)
 {
     FileList list = {NULL, 0, true};
 
@@ -216,9 +164,9 @@ static void test_incomplete(Fixture *f, gconstpointer data)
 
 /* ---- file-read ---- */
 
-static void test_read(Fixture *f, gconstpointer data)
+static void test_read(Files *f, gconstpointer data)
 {
-    g_autofree char *path = write_file(f, "a", "some text\n"), *text = NULL;
+    g_autofree char *path = files_write(f, "a", "some text\n"), *text = NULL;
     FileList list = {NULL, 0, false};
     const char *why = NULL;
     size_t length = 0;
@@ -232,9 +180,9 @@ static void test_read(Fixture *f, gconstpointer data)
     file_list_clear(&list);
 }
 
-static void test_read_empty(Fixture *f, gconstpointer data)
+static void test_read_empty(Files *f, gconstpointer data)
 {
-    g_autofree char *path = write_file(f, "a", ""), *text = NULL;
+    g_autofree char *path = files_write(f, "a", ""), *text = NULL;
     FileList list = {NULL, 0, false};
     const char *why = NULL;
     size_t length = 1;
@@ -246,14 +194,14 @@ static void test_read_empty(Fixture *f, gconstpointer data)
 }
 
 /* A size around those of the buffer, NUL included. */
-static void test_read_sizes(Fixture *f, gconstpointer data)
+static void test_read_sizes(Files *f, gconstpointer data)
 {
     static const size_t sizes[] = {4094, 4095, 4096, 4097, 16383, 16384, 16385, 100000};
     size_t i;
 
     for (i = 0; i != G_N_ELEMENTS(sizes); ++i) {
         g_autofree char *filler = g_strnfill(sizes[i], 'x');
-        g_autofree char *path = write_file(f, "a", filler), *text = NULL, *none = NULL;
+        g_autofree char *path = files_write(f, "a", filler), *text = NULL, *none = NULL;
         FileList list = {NULL, 0, false};
         const char *why = NULL;
         size_t length = 0;
@@ -281,10 +229,10 @@ static void assert_unreadable(const char *path, int r, const char *text)
     g_assert_cmpuint(list.n_entries, ==, 0);
 }
 
-static void test_read_others(Fixture *f, gconstpointer data)
+static void test_read_others(Files *f, gconstpointer data)
 {
-    g_autofree char *fifo = path_of(f, "fifo"), *missing = path_of(f, "missing"),
-                    *file = write_file(f, "a", ""), *below = path_of(f, "a/b");
+    g_autofree char *fifo = files_path(f, "fifo"), *missing = files_path(f, "missing"),
+                    *file = files_write(f, "a", ""), *below = files_path(f, "a/b");
 
     g_assert_cmpint(mkfifo(fifo, 0600), ==, 0);
     assert_unreadable(fifo, -EINVAL, "not a regular file");
@@ -293,191 +241,6 @@ static void test_read_others(Fixture *f, gconstpointer data)
     assert_unreadable(missing, -ENOENT, strerror(ENOENT));
     assert_unreadable(below, -ENOTDIR, strerror(ENOTDIR));
     assert_unreadable("", -ENOENT, strerror(ENOENT));
-}
-
-/* ---- directory ---- */
-
-static char *make_dir(Fixture *f, const char *name)
-{
-    g_autofree char *below = g_strdup_printf("%s/%s/servers", f->directory, name);
-
-    g_assert_cmpint(g_mkdir_with_parents(below, 0700), ==, 0);
-    return path_of(f, name);
-}
-
-static void assert_entry(const Directory *directory, size_t i, const char *name, const char *dir)
-{
-    g_autofree char *path = g_strdup_printf("%s/servers/%s.conf", dir, name);
-
-    g_assert_cmpuint(i, <, directory->n_entries);
-    g_assert_cmpstr(directory->entries[i].name, ==, name);
-    g_assert_cmpstr(directory->entries[i].path, ==, path);
-}
-
-static void touch(Fixture *f, const char *name)
-{
-    g_free(write_file(f, name, ""));
-}
-
-static void test_directory(Fixture *f, gconstpointer data)
-{
-    g_autofree char *a = make_dir(f, "a"), *b = make_dir(f, "b"), *none = path_of(f, "none");
-    char *const dirs[] = {none, a, b, NULL};
-    Directory directory;
-
-    touch(f, "b/servers/zebra.conf");
-    touch(f, "b/servers/both.conf");
-    touch(f, "b/servers/ape.conf");
-    touch(f, "a/servers/both.conf");
-    touch(f, "a/servers/monkey.conf");
-    g_assert_cmpint(directory_read(&directory, dirs, NULL), ==, 0);
-    g_assert_cmpuint(directory.n_entries, ==, 4);
-    assert_entry(&directory, 0, "ape", b);
-    assert_entry(&directory, 1, "both", a);
-    assert_entry(&directory, 2, "monkey", a);
-    assert_entry(&directory, 3, "zebra", b);
-    directory_clear(&directory);
-    g_assert_cmpuint(directory.n_entries, ==, 0);
-}
-
-static void test_directory_mask(Fixture *f, gconstpointer data)
-{
-    g_autofree char *a = make_dir(f, "a"), *b = make_dir(f, "b"),
-                    *mask = path_of(f, "a/servers/masked.conf"),
-                    *late = path_of(f, "b/servers/kept.conf"),
-                    *link = path_of(f, "a/servers/link.conf");
-    char *const dirs[] = {a, b, NULL};
-    Directory directory;
-
-    touch(f, "b/servers/masked.conf");
-    touch(f, "a/servers/kept.conf");
-    g_assert_cmpint(symlink("/dev/null", mask), ==, 0);
-    g_assert_cmpint(symlink("/dev/null", late), ==, 0);
-    /* Only /dev/null itself masks. */
-    g_assert_cmpint(symlink("/dev/nullx", link), ==, 0);
-    g_assert_cmpint(directory_read(&directory, dirs, NULL), ==, 0);
-    g_assert_cmpuint(directory.n_entries, ==, 2);
-    assert_entry(&directory, 0, "kept", a);
-    assert_entry(&directory, 1, "link", a);
-    directory_clear(&directory);
-}
-
-static void test_directory_names(Fixture *f, gconstpointer data)
-{
-    g_autofree char *a = make_dir(f, "a"), *longest = g_strnfill(SLUICE_NAME_MAX, 'n'),
-                    *longer = g_strnfill(SLUICE_NAME_MAX + 1, 'n'),
-                    *good = g_strdup_printf("a/servers/%s.conf", longest),
-                    *bad = g_strdup_printf("a/servers/%s.conf", longer);
-    char *const dirs[] = {a, NULL};
-    Directory directory;
-
-    touch(f, good);
-    touch(f, bad);
-    touch(f, "a/servers/.conf");
-    touch(f, "a/servers/.hidden.conf");
-    touch(f, "a/servers/with space.conf");
-    touch(f, "a/servers/\xc3\xa4.conf");
-    touch(f, "a/servers/x.conf~");
-    touch(f, "a/servers/x.CONF");
-    touch(f, "a/servers/conf");
-    touch(f, "a/servers/A_b.c-9.conf");
-    g_assert_cmpint(directory_read(&directory, dirs, NULL), ==, 0);
-    g_assert_cmpuint(directory.n_entries, ==, 2);
-    assert_entry(&directory, 0, "A_b.c-9", a);
-    assert_entry(&directory, 1, longest, a);
-    directory_clear(&directory);
-}
-
-static void test_directory_none(Fixture *f, gconstpointer data)
-{
-    char *const dirs[] = {NULL};
-    Directory directory;
-
-    g_assert_cmpint(directory_read(&directory, dirs, NULL), ==, 0);
-    g_assert_cmpuint(directory.n_entries, ==, 0);
-    directory_clear(&directory);
-}
-
-static void test_directory_unreadable(Fixture *f, gconstpointer data)
-{
-    g_autofree char *a = make_dir(f, "a"), *b = path_of(f, "b"),
-                    *message =
-                        g_strdup_printf("cannot read the configuration directory %s/servers: "
-                                        "Not a directory",
-                                        b);
-    char *const dirs[] = {a, b, NULL};
-    _cleanup_error_ Error error = ERROR_INIT;
-    Directory directory = {NULL, 7};
-
-    touch(f, "a/servers/good.conf");
-    g_assert_cmpint(mkdir(b, 0700), ==, 0);
-    touch(f, "b/servers");
-    g_assert_cmpint(directory_read(&directory, dirs, &error), <, 0);
-    g_assert_cmpint(error.code, ==, ERROR_FAILED);
-    g_assert_cmpstr(error.message, ==, message);
-    g_assert_cmpuint(directory.n_entries, ==, 7);
-}
-
-static void assert_found(char *const *dirs, const char *name, const char *dir)
-{
-    g_autofree char *expected = g_strdup_printf("%s/servers/%s.conf", dir, name);
-    char *path = NULL;
-
-    g_assert_cmpint(directory_find(&path, dirs, name), ==, 0);
-    g_assert_cmpstr(path, ==, expected);
-    free(path);
-}
-
-static void assert_not_found(char *const *dirs, const char *name)
-{
-    char *path = NULL;
-
-    g_assert_cmpint(directory_find(&path, dirs, name), ==, -ENOENT);
-    g_assert_null(path);
-}
-
-static void test_directory_find(Fixture *f, gconstpointer data)
-{
-    g_autofree char *a = make_dir(f, "a"), *b = make_dir(f, "b"), *none = path_of(f, "none"),
-                    *link = path_of(f, "b/servers/link.conf");
-    char *const dirs[] = {none, a, b, NULL};
-
-    touch(f, "b/servers/late.conf");
-    touch(f, "a/servers/both.conf");
-    touch(f, "b/servers/both.conf");
-    /* What cannot be read is there all the same, and its Start says what is wrong. */
-    g_assert_cmpint(symlink("/nonexistent", link), ==, 0);
-    assert_found(dirs, "late", b);
-    assert_found(dirs, "both", a);
-    assert_found(dirs, "link", b);
-    assert_not_found(dirs, "lat");
-    assert_not_found(dirs, "late.conf");
-}
-
-/* As directory_read() has it: an earlier mask hides what comes later, a later one nothing. */
-static void test_directory_find_mask(Fixture *f, gconstpointer data)
-{
-    g_autofree char *a = make_dir(f, "a"), *b = make_dir(f, "b"),
-                    *mask = path_of(f, "a/servers/masked.conf"),
-                    *late = path_of(f, "b/servers/kept.conf");
-    char *const dirs[] = {a, b, NULL};
-
-    touch(f, "b/servers/masked.conf");
-    touch(f, "a/servers/kept.conf");
-    g_assert_cmpint(symlink("/dev/null", mask), ==, 0);
-    g_assert_cmpint(symlink("/dev/null", late), ==, 0);
-    assert_not_found(dirs, "masked");
-    assert_found(dirs, "kept", a);
-}
-
-static void test_directory_find_none(Fixture *f, gconstpointer data)
-{
-    g_autofree char *file = path_of(f, "file");
-    char *const none[] = {NULL}, *const no_directory[] = {file, NULL};
-
-    touch(f, "file");
-    assert_not_found(none, "www");
-    assert_not_found(no_directory, "www");
 }
 
 /* ---- strv ---- */
@@ -585,36 +348,23 @@ static void test_error_errno(void)
     }
 }
 
-static void add(const char *path, void (*test)(Fixture *, gconstpointer))
-{
-    g_test_add(path, Fixture, NULL, setup, test, teardown);
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    add("/file-list/current", test_current);
-    add("/file-list/changed-size", test_changed_size);
-    add("/file-list/changed-time", test_changed_time);
-    add("/file-list/changed-status-time", test_changed_status_time);
-    add("/file-list/changed-mode", test_changed_mode);
-    add("/file-list/replaced", test_replaced);
-    add("/file-list/gone", test_gone);
-    add("/file-list/identity", test_identity);
-    add("/file-list/racy", test_racy);
-    add("/file-list/incomplete", test_incomplete);
-    add("/file-read/regular", test_read);
-    add("/file-read/empty", test_read_empty);
-    add("/file-read/sizes", test_read_sizes);
-    add("/file-read/others", test_read_others);
-    add("/directory/first-wins", test_directory);
-    add("/directory/mask", test_directory_mask);
-    add("/directory/names", test_directory_names);
-    add("/directory/none", test_directory_none);
-    add("/directory/unreadable", test_directory_unreadable);
-    add("/directory/find", test_directory_find);
-    add("/directory/find/mask", test_directory_find_mask);
-    add("/directory/find/none", test_directory_find_none);
+    files_add_test("/file-list/current", test_current);
+    files_add_test("/file-list/changed-size", test_changed_size);
+    files_add_test("/file-list/changed-time", test_changed_time);
+    files_add_test("/file-list/changed-status-time", test_changed_status_time);
+    files_add_test("/file-list/changed-mode", test_changed_mode);
+    files_add_test("/file-list/replaced", test_replaced);
+    files_add_test("/file-list/gone", test_gone);
+    files_add_test("/file-list/identity", test_identity);
+    files_add_test("/file-list/racy", test_racy);
+    files_add_test("/file-list/incomplete", test_incomplete);
+    files_add_test("/file-read/regular", test_read);
+    files_add_test("/file-read/empty", test_read_empty);
+    files_add_test("/file-read/sizes", test_read_sizes);
+    files_add_test("/file-read/others", test_read_others);
     g_test_add_func("/strv", test_strv);
     g_test_add_func("/error/set", test_error_set);
     g_test_add_func("/error/prefix", test_error_prefix);

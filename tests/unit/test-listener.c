@@ -1,128 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sockets that the service manager passes: what is one that listens and what is not, how it refuses
- * and accepts again on the same port, and who makes it listen if the daemon is killed meanwhile.
+ * and accepts again on the same port, and whose connections it takes.
  */
-#include "listener.h"
+#include "sockets.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-#include "house.h"
-
-/* ---- Sockets ---- */
-
-static Address parse(const char *text)
-{
-    Address address;
-
-    g_assert_cmpint(address_parse(&address, text), ==, 0);
-    return address;
-}
-
-static Address at_port(const char *text, uint16_t port)
-{
-    Address address = parse(text);
-
-    address_set_port(&address, port);
-    return address;
-}
-
-/* Connects; -errno if that fails. */
-static int connect_to(const Address *address)
-{
-    int fd = socket(address->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
-
-    g_assert_cmpint(fd, >=, 0);
-    if (connect(fd, (const struct sockaddr *)&address->sa, address->length) == 0)
-        return fd;
-    r = -errno;
-    close(fd);
-    return r;
-}
-
-static void assert_connects(const Address *address)
-{
-    int fd = connect_to(address);
-
-    g_assert_cmpint(fd, >=, 0);
-    close(fd);
-}
-
-static void assert_refuses(const Address *address)
-{
-    g_assert_cmpint(connect_to(address), ==, -ECONNREFUSED);
-}
-
-/* A socket bound to this address, not to listen yet. */
-static int bind_to(const char *text)
-{
-    Address address = parse(text);
-    int fd = socket(address.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    g_assert_cmpint(fd, >=, 0);
-    g_assert_cmpint(bind(fd, (struct sockaddr *)&address.sa, address.length), ==, 0);
-    return fd;
-}
-
-static int listen_on(const char *text)
-{
-    int fd = bind_to(text);
-
-    g_assert_cmpint(listen(fd, 64), ==, 0);
-    return fd;
-}
-
-static Listener *take(int fd, bool inherited)
-{
-    _cleanup_error_ Error error = ERROR_INIT;
-    Listener *listener = NULL;
-
-    g_assert_cmpint(listener_from_fd(&listener, fd, inherited, &error), ==, 0);
-    g_assert_cmpint(error.code, ==, ERROR_NONE);
-    g_assert_cmpint(listener->fd, ==, fd);
-    g_assert_true(listener->inherited == inherited);
-    return listener;
-}
-
-static bool is_listening(int fd)
-{
-    int value = 0;
-    socklen_t length = sizeof(value);
-
-    g_assert_cmpint(getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &length), ==, 0);
-    return value == 1;
-}
-
-/* The keeper is a child of ours: it ends when it is told to. */
-static void reap_keeper(void)
-{
-    int status = -1;
-
-    g_assert_cmpint(waitpid(-1, &status, 0), >, 0);
-    g_assert_cmpint(status, ==, 0);
-}
-
-static void assert_no_keeper(void)
-{
-    g_assert_cmpint(waitpid(-1, NULL, WNOHANG), ==, -1);
-    g_assert_cmpint(errno, ==, ECHILD);
-}
 
 /* ---- What is passed ---- */
 
 static void assert_taken(int fd, const char *text)
 {
     char bound[ADDRESS_TEXT_MAX];
-    Listener *listener = take(fd, true);
+    Listener *listener = take_listener(fd, true);
     Address address = listener->bound;
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
@@ -151,7 +49,7 @@ static void test_bound(void)
 
     assert_taken(bind_to("127.0.0.1:0"), NULL);
     assert_taken(bind_to("[::1]:0"), NULL);
-    assert_taken(web_bind_fixed("127.0.0.1", false, &port), NULL);
+    assert_taken(bind_fixed_port("127.0.0.1", false, &port), NULL);
 }
 
 static void test_unix(void)
@@ -195,7 +93,7 @@ static void test_no_socket(void)
 
 static void test_no_stream(void)
 {
-    Address address = parse("127.0.0.1:0");
+    Address address = parse_address("127.0.0.1:0");
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     g_assert_cmpint(bind(fd, (struct sockaddr *)&address.sa, address.length), ==, 0);
@@ -222,7 +120,7 @@ static void test_connection(void)
 {
     uint16_t port;
     int listener = web_listen(&port), client, accepted;
-    Address address = at_port("127.0.0.1:0", port);
+    Address address = address_at_port("127.0.0.1:0", port);
 
     client = connect_to(&address);
     accepted = web_accept(listener);
@@ -230,6 +128,18 @@ static void test_connection(void)
     assert_useless(accepted, "it does not listen");
     assert_useless(client, "it does not listen");
     close(listener);
+}
+
+/* Clients could not be told its address. */
+static void test_abstract(void)
+{
+    struct sockaddr un = {.sa_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    /* The kernel makes up a name (unix(7), autobind). */
+    g_assert_cmpint(bind(fd, &un, sizeof(un.sa_family)), ==, 0);
+    g_assert_cmpint(listen(fd, 64), ==, 0);
+    assert_useless(fd, "it is a Unix socket without a path");
 }
 
 /* ---- Refusing ---- */
@@ -260,26 +170,12 @@ static void assert_queues(House *house, Listener *listener)
     close(client);
 }
 
-static House *new_loop(void)
-{
-    House *house = house_prepare();
-
-    g_assert_cmpint(sd_event_new(&house->event), >=, 0);
-    return house;
-}
-
-static void free_loop(House *house)
-{
-    house->event = sd_event_unref(house->event);
-    house_free(house);
-}
-
 static void test_shut(gconstpointer data)
 {
-    House *house = new_loop();
+    House *house = house_prepare_loop();
     uint16_t port;
-    Listener *listener = take(web_bind_fixed(data, true, &port), true);
-    Address address = at_port(strcmp(data, "[::]") == 0 ? "[::1]:0" : "127.0.0.1:0", port);
+    Listener *listener = take_listener(bind_fixed_port(data, true, &port), true);
+    Address address = address_at_port(strcmp(data, "::") == 0 ? "[::1]:0" : "127.0.0.1:0", port);
     unsigned i;
 
     for (i = 0; i != 3; ++i) {
@@ -300,14 +196,14 @@ static void test_shut(gconstpointer data)
     g_assert_cmpuint(address_get_port(&listener->bound), ==, port);
     listener_unref(listener);
     assert_no_keeper();
-    free_loop(house);
+    house_free_loop(house);
 }
 
 static void test_shut_with_connection(void)
 {
-    House *house = new_loop();
+    House *house = house_prepare_loop();
     uint16_t port;
-    Listener *listener = take(web_bind_fixed("127.0.0.1", true, &port), true);
+    Listener *listener = take_listener(bind_fixed_port("127.0.0.1", true, &port), true);
     int client = connect_to(&listener->bound), accepted = web_accept(listener->fd);
 
     listener_refuse(listener, house->event, true);
@@ -321,15 +217,15 @@ static void test_shut_with_connection(void)
     close(accepted);
     close(client);
     listener_unref(listener);
-    free_loop(house);
+    house_free_loop(house);
 }
 
 /* As long as the service manager watches the socket, too. */
 static void test_may_not_shut(void)
 {
-    House *house = new_loop();
+    House *house = house_prepare_loop();
     uint16_t port;
-    Listener *listener = take(web_bind_fixed("127.0.0.1", true, &port), true);
+    Listener *listener = take_listener(bind_fixed_port("127.0.0.1", true, &port), true);
 
     listener_refuse(listener, house->event, false);
     g_assert_true(is_listening(listener->fd));
@@ -340,13 +236,13 @@ static void test_may_not_shut(void)
     assert_queues(house, listener);
     listener_unref(listener);
     assert_no_keeper();
-    free_loop(house);
+    house_free_loop(house);
 }
 
 /* These would not come back as they were. */
 static void assert_is_not_shut(House *house, int fd)
 {
-    Listener *listener = take(fd, true);
+    Listener *listener = take_listener(fd, true);
     unsigned i;
 
     for (i = 0; i != 2; ++i) {
@@ -362,20 +258,45 @@ static void assert_is_not_shut(House *house, int fd)
 
 static void test_not_shut(void)
 {
-    House *house = new_loop();
+    House *house = house_prepare_loop();
     g_autofree char *text = g_strdup_printf("unix:%s/socket", house->directory);
 
     assert_is_not_shut(house, listen_on(text));
     assert_is_not_shut(house, listen_on("127.0.0.1:0"));
     assert_is_not_shut(house, listen_on("[::1]:0"));
-    free_loop(house);
+    house_free_loop(house);
+}
+
+/* Shut, it could not listen again before the connection ends (socket(7), SO_REUSEADDR). */
+static void test_without_reuse(void)
+{
+    House *house = house_prepare_loop();
+    uint16_t port;
+    int fd = bind_fixed_port("127.0.0.1", false, &port), off = 0, client, accepted;
+    Listener *listener;
+
+    g_assert_cmpint(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off)), ==, 0);
+    listener = take_listener(fd, true);
+    client = connect_to(&listener->bound);
+    accepted = web_accept(fd);
+    listener_refuse(listener, house->event, true);
+    assert_drops(house, &listener->bound);
+    listener_accept_again(listener);
+    g_assert_true(is_listening(fd));
+    assert_queues(house, listener);
+    g_assert_false(web_is_closed(client));
+    close(accepted);
+    close(client);
+    listener_unref(listener);
+    assert_no_keeper();
+    house_free_loop(house);
 }
 
 /* Many at once: the loop goes on with what else there is, and all are dropped in the end. */
 static void test_drops_many(void)
 {
-    House *house = new_loop();
-    Listener *listener = take(listen_on("127.0.0.1:0"), true);
+    House *house = house_prepare_loop();
+    Listener *listener = take_listener(listen_on("127.0.0.1:0"), true);
     int clients[40];
     unsigned i;
 
@@ -387,15 +308,15 @@ static void test_drops_many(void)
         close(clients[i]);
     }
     listener_unref(listener);
-    free_loop(house);
+    house_free_loop(house);
 }
 
 /* Without a keeper it must not be shut, for who would open it again? */
 static void test_no_descriptors(void)
 {
-    House *house = new_loop();
+    House *house = house_prepare_loop();
     uint16_t port;
-    Listener *listener = take(web_bind_fixed("127.0.0.1", true, &port), true);
+    Listener *listener = take_listener(bind_fixed_port("127.0.0.1", true, &port), true);
     struct rlimit limit, none;
     Keeper *keeper = NULL;
 
@@ -412,7 +333,7 @@ static void test_no_descriptors(void)
     listener_accept_again(listener);
     assert_queues(house, listener);
     listener_unref(listener);
-    free_loop(house);
+    house_free_loop(house);
 }
 
 /* ---- The end ---- */
@@ -420,9 +341,9 @@ static void test_no_descriptors(void)
 /* Whoever passed it never gets a dead socket back. */
 static void test_unref_shut(void)
 {
-    House *house = new_loop();
+    House *house = house_prepare_loop();
     uint16_t port;
-    Listener *listener = take(web_bind_fixed("127.0.0.1", true, &port), true);
+    Listener *listener = take_listener(bind_fixed_port("127.0.0.1", true, &port), true);
     Address address = listener->bound;
     int copy = fcntl(listener->fd, F_DUPFD_CLOEXEC, 0);
 
@@ -436,14 +357,14 @@ static void test_unref_shut(void)
     close(copy);
     g_assert_null(listener_ref(NULL));
     g_assert_null(listener_unref(NULL));
-    free_loop(house);
+    house_free_loop(house);
 }
 
 /* Our own: whatever else has the descriptor, it listens no more, unless it is kept. */
 static void test_unref_own(void)
 {
     int fd = listen_on("127.0.0.1:0"), copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    Listener *listener = take(fd, false);
+    Listener *listener = take_listener(fd, false);
     Address address = listener->bound;
 
     listener_unref(listener);
@@ -452,7 +373,7 @@ static void test_unref_own(void)
 
     fd = listen_on("127.0.0.1:0");
     copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    listener = take(fd, false);
+    listener = take_listener(fd, false);
     address = listener->bound;
     listener->kept = true;
     listener_unref(listener);
@@ -475,170 +396,33 @@ static void test_unref_path(void)
     const char *path = text + strlen("unix:");
     Listener *listener;
 
-    listener_unref(take(listen_on(text), false));
+    listener_unref(take_listener(listen_on(text), false));
     g_assert_false(exists(path));
 
-    listener = take(listen_on(text), false);
+    listener = take_listener(listen_on(text), false);
     listener->kept = true;
     listener_unref(listener);
     g_assert_true(exists(path));
     g_assert_cmpint(unlink(path), ==, 0);
 
-    listener = take(listen_on(text), false);
+    listener = take_listener(listen_on(text), false);
     g_assert_cmpint(unlink(path), ==, 0);
     g_assert_cmpint(mkdir(path, 0700), ==, 0);
     listener_unref(listener);
     g_assert_true(exists(path));
     g_assert_cmpint(rmdir(path), ==, 0);
 
-    listener_unref(take(listen_on(text), true));
+    listener_unref(take_listener(listen_on(text), true));
     g_assert_true(exists(path));
     g_assert_cmpint(unlink(path), ==, 0);
     g_assert_cmpint(rmdir(dir), ==, 0);
-}
-
-/* ---- The keeper ---- */
-
-/* In a process of its own: what a daemon does before it is killed. Writes a byte when done. */
-static void __attribute__((noreturn)) shut_and_wait(int fd, int done, bool with_keeper)
-{
-    Keeper *keeper = NULL;
-
-    if (with_keeper && keeper_new(&keeper, fd) < 0)
-        _exit(1);
-    shutdown(fd, SHUT_RD);
-    if (write(done, "", 1) != 1)
-        _exit(1);
-    for (;;)
-        pause();
-}
-
-/* Returns when that is done. */
-static pid_t fork_daemon(int fd, bool with_keeper)
-{
-    int ends[2];
-    char byte;
-    pid_t pid;
-
-    g_assert_cmpint(pipe2(ends, O_CLOEXEC), ==, 0);
-    if ((pid = fork()) == 0)
-        shut_and_wait(fd, ends[1], with_keeper);
-    g_assert_cmpint(pid, >, 0);
-    g_assert_cmpint(read(ends[0], &byte, 1), ==, 1);
-    close(ends[0]);
-    close(ends[1]);
-    return pid;
-}
-
-static void kill_and_reap(pid_t pid)
-{
-    g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
-    g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
-}
-
-static void test_killed(void)
-{
-    uint16_t port;
-    int fd = web_bind_fixed("127.0.0.1", true, &port);
-    Address address = at_port("127.0.0.1:0", port);
-    gint64 end = g_get_monotonic_time() + HOUSE_TIMEOUT;
-    pid_t pid = fork_daemon(fd, true);
-
-    assert_refuses(&address);
-    kill_and_reap(pid);
-    while (!is_listening(fd)) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-        g_usleep(1000);
-    }
-    assert_connects(&address);
-    close(fd);
-}
-
-/* So it is the keeper who does it. */
-static void test_killed_without(void)
-{
-    uint16_t port;
-    int fd = web_bind_fixed("127.0.0.1", true, &port);
-    Address address = at_port("127.0.0.1:0", port);
-
-    kill_and_reap(fork_daemon(fd, false));
-    assert_refuses(&address);
-    close(fd);
-}
-
-/* It lets go of all but what it needs, and does nothing once it is told to end. */
-static void test_keeper_free(void)
-{
-    uint16_t port;
-    int fd = web_bind_fixed("127.0.0.1", true, &port), ends[2];
-    Address address = at_port("127.0.0.1:0", port);
-    Keeper *keeper = NULL;
-    char byte;
-
-    g_assert_cmpint(pipe2(ends, O_CLOEXEC), ==, 0);
-    g_assert_cmpint(keeper_new(&keeper, fd), ==, 0);
-    close(ends[1]);
-    g_assert_cmpint(read(ends[0], &byte, 1), ==, 0);
-    close(ends[0]);
-    g_assert_cmpint(shutdown(fd, SHUT_RD), ==, 0);
-    assert_refuses(&address);
-    g_assert_null(keeper_free(keeper));
-    reap_keeper();
-    assert_refuses(&address);
-    g_assert_false(is_listening(fd));
-    g_assert_null(keeper_free(NULL));
-    close(fd);
-}
-
-/* Several at once do not keep each other: one lives on while the other is told to end. */
-static void test_keepers(void)
-{
-    uint16_t ports[2];
-    int fds[] = {web_bind_fixed("127.0.0.1", true, &ports[0]),
-                 web_bind_fixed("127.0.0.1", true, &ports[1])};
-    Keeper *keepers[2] = {NULL};
-    unsigned i;
-
-    for (i = 0; i != 2; ++i)
-        g_assert_cmpint(keeper_new(&keepers[i], fds[i]), ==, 0);
-    keeper_free(keepers[0]);
-    reap_keeper();
-    g_assert_cmpint(waitpid(-1, NULL, WNOHANG), ==, 0);
-    keeper_free(keepers[1]);
-    reap_keeper();
-    for (i = 0; i != 2; ++i)
-        close(fds[i]);
-}
-
-/* Its process is there before the socket is shut, and goes if that never happens. */
-static void test_prepared(void)
-{
-    House *house = new_loop();
-    uint16_t port;
-    Listener *listener = take(web_bind_fixed("127.0.0.1", true, &port), true);
-
-    listener_prepare_to_refuse(listener);
-    listener_prepare_to_refuse(listener);
-    g_assert_nonnull(listener->keeper);
-    g_assert_false(listener->refuses);
-    assert_connects(&listener->bound);
-    listener_accept_again(listener);
-    reap_keeper();
-    assert_no_keeper();
-    /* Prepared, it is shut whatever else is said. */
-    listener_prepare_to_refuse(listener);
-    listener_refuse(listener, house->event, false);
-    assert_refuses(&listener->bound);
-    listener_unref(listener);
-    reap_keeper();
-    free_loop(house);
 }
 
 /* ---- Whose connections it takes ---- */
 
 static bool serves(const Listener *listener, const char *host, unsigned port)
 {
-    Address address = at_port(host, (uint16_t)port);
+    Address address = address_at_port(host, (uint16_t)port);
 
     return listener_serves(listener, &address);
 }
@@ -646,8 +430,8 @@ static bool serves(const Listener *listener, const char *host, unsigned port)
 static void test_dual_stack(void)
 {
     uint16_t port;
-    Listener *listener = take(web_bind_fixed("[::]", true, &port), true);
-    Address four = at_port("127.0.0.1:0", port);
+    Listener *listener = take_listener(bind_fixed_port("::", true, &port), true);
+    Address four = address_at_port("127.0.0.1:0", port);
 
     g_assert_true(listener->dual_stack);
     assert_connects(&four);
@@ -664,13 +448,13 @@ static void test_dual_stack(void)
 static void test_single_stack(void)
 {
     int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-    Address any = parse("[::]:0");
+    Address any = parse_address("[::]:0");
     Listener *listener;
     uint16_t port;
 
     g_assert_cmpint(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)), ==, 0);
     g_assert_cmpint(bind(fd, (struct sockaddr *)&any.sa, any.length), ==, 0);
-    listener = take(fd, true);
+    listener = take_listener(fd, true);
     port = address_get_port(&listener->bound);
     g_assert_false(listener->dual_stack);
     g_assert_true(serves(listener, "[::]:0", port));
@@ -678,14 +462,14 @@ static void test_single_stack(void)
     listener_unref(listener);
 
     /* One address is one family. */
-    listener = take(listen_on("[::1]:0"), true);
+    listener = take_listener(listen_on("[::1]:0"), true);
     port = address_get_port(&listener->bound);
     g_assert_false(listener->dual_stack);
     g_assert_true(serves(listener, "[::1]:0", port));
     g_assert_false(serves(listener, "0.0.0.0:0", port));
     listener_unref(listener);
 
-    listener = take(listen_on("0.0.0.0:0"), true);
+    listener = take_listener(listen_on("0.0.0.0:0"), true);
     port = address_get_port(&listener->bound);
     g_assert_true(serves(listener, "0.0.0.0:0", port));
     g_assert_false(serves(listener, "127.0.0.1:0", port));
@@ -703,11 +487,13 @@ int main(int argc, char **argv)
     g_test_add_func("/listener/from-fd/no-stream", test_no_stream);
     g_test_add_func("/listener/from-fd/not-bound", test_not_bound);
     g_test_add_func("/listener/from-fd/connection", test_connection);
+    g_test_add_func("/listener/from-fd/abstract", test_abstract);
     g_test_add_data_func("/listener/refuse/shut", "127.0.0.1", test_shut);
-    g_test_add_data_func("/listener/refuse/shut-dual-stack", "[::]", test_shut);
+    g_test_add_data_func("/listener/refuse/shut-dual-stack", "::", test_shut);
     g_test_add_func("/listener/refuse/shut-with-connection", test_shut_with_connection);
     g_test_add_func("/listener/refuse/may-not-shut", test_may_not_shut);
     g_test_add_func("/listener/refuse/not-shut", test_not_shut);
+    g_test_add_func("/listener/refuse/without-reuse", test_without_reuse);
     g_test_add_func("/listener/refuse/many", test_drops_many);
     g_test_add_func("/listener/refuse/no-descriptors", test_no_descriptors);
     g_test_add_func("/listener/unref/shut", test_unref_shut);
@@ -715,10 +501,5 @@ int main(int argc, char **argv)
     g_test_add_func("/listener/unref/path", test_unref_path);
     g_test_add_func("/listener/serves/dual-stack", test_dual_stack);
     g_test_add_func("/listener/serves/single-stack", test_single_stack);
-    g_test_add_func("/keeper/killed", test_killed);
-    g_test_add_func("/keeper/killed-without", test_killed_without);
-    g_test_add_func("/keeper/free", test_keeper_free);
-    g_test_add_func("/keeper/several", test_keepers);
-    g_test_add_func("/keeper/prepared", test_prepared);
     return g_test_run();
 }

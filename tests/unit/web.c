@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The web client of house.h. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -140,48 +139,6 @@ int web_listen(uint16_t *ret_port)
     g_assert_cmpint(bind(fd, (struct sockaddr *)&address.sa, address.length), ==, 0);
     g_assert_cmpint(listen(fd, 64), ==, 0);
     g_assert_cmpint(address_from_socket(&address, fd), ==, 0);
-    *ret_port = address_get_port(&address);
-    return fd;
-}
-
-/* Below what the kernel gives away, where the kernel's default has that begin at 32768. */
-static uint16_t first_port(void)
-{
-    g_autofree char *text = NULL;
-    unsigned low = 32768;
-
-    if (g_file_get_contents("/proc/sys/net/ipv4/ip_local_port_range", &text, NULL, NULL))
-        low = (unsigned)strtoul(text, NULL, 10);
-    g_assert_cmpuint(low, >=, 12000);
-    return (uint16_t)(low - 10000 + (unsigned)g_test_rand_int_range(0, 5000));
-}
-
-int web_bind_fixed(const char *host, bool listens, uint16_t *ret_port)
-{
-    static unsigned next;
-    int fd, on = 1, off = 0;
-    Address address;
-
-    if (next == 0)
-        next = first_port();
-    /* Others try ports just so. Before SO_REUSEADDR, else two of us would get the same. */
-    for (unsigned tries = 0;; ++tries) {
-        g_autofree char *text = g_strdup_printf("%s:%u", host, next);
-        g_assert_cmpuint(tries, <, 4000);
-        g_assert_cmpint(address_parse(&address, text), ==, 0);
-        fd = socket(address.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        g_assert_cmpint(fd, >=, 0);
-        if (address.sa.ss_family == AF_INET6)
-            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-        ++next;
-        if (bind(fd, (struct sockaddr *)&address.sa, address.length) == 0)
-            break;
-        g_assert_cmpint(errno, ==, EADDRINUSE);
-        close(fd);
-    }
-    g_assert_cmpint(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), ==, 0);
-    if (listens)
-        g_assert_cmpint(listen(fd, 64), ==, 0);
     *ret_port = address_get_port(&address);
     return fd;
 }
