@@ -205,11 +205,12 @@ static void test_nul(Fixture *f, gconstpointer data)
 static void test_too_large(Fixture *f, gconstpointer data)
 {
     gsize max = 4 * 1024 * 1024;
-    g_autofree char *text = g_strnfill(max + 1, '\n');
+    g_autofree char *text = g_strnfill(max + 1, 'x');
 
+    /* One line: to search many takes the address sanitizer minutes. */
     memcpy(text, HEADER, strlen(HEADER));
     put(f, text, (gssize)max);
-    assert_reads(f, "");
+    assert_refused(f, "not a state file of this version of Sluice");
     put(f, text, (gssize)max + 1);
     assert_refused(f, "too large");
 }
