@@ -42,7 +42,8 @@ def remove_others(root):
     for prefix in ("usr", "usr/local"):
         for place in ("bin/sluice*", "lib/systemd/*/*sluice*", "lib/systemd/*/*.wants/*sluice*",
                       "lib/sysusers.d/*sluice*", "lib/sluice", "share/sluice",
-                      "share/doc/sluice", "share/dbus-1/*/*sluice*", "share/polkit-1/actions/*sluice*"):
+                      "share/doc/sluice", "share/dbus-1/*/*sluice*",
+                      "share/polkit-1/actions/*sluice*"):
             for path in glob.glob(f"{root}/{prefix}/{place}"):
                 if os.path.isdir(path) and not os.path.islink(path):
                     shutil.rmtree(path)
