@@ -22,6 +22,9 @@
 /* Requests that may wait for polkit at a time, of all connections of a user. */
 #define WAITING_MAX 1024
 
+/* Of these, those to reload or check, which may come with a text of a megabyte. */
+#define RELOADS_WAITING_MAX 64
+
 #define SENDERS_MAX 64 /* uids remembered; the least recently used is forgotten first */
 
 typedef struct Request {
@@ -42,7 +45,7 @@ typedef struct Sender {
     PolkitQuery *query;    /* about the first of the requests, when that is polkit's to decide */
     sd_bus_slot *on_leave; /* as long as `query` */
     Request *requests, **requests_end;
-    unsigned n_requests;
+    unsigned n_requests, n_reloads;
     struct Sender *next;
 } Sender;
 
@@ -187,6 +190,7 @@ static void sender_push(Sender *sender, Request *request)
     *sender->requests_end = request;
     sender->requests_end = &request->next;
     ++sender->n_requests;
+    sender->n_reloads += request->action == AUTHORIZE_RELOAD;
 }
 
 static Request *sender_pop(Sender *sender)
@@ -197,6 +201,7 @@ static Request *sender_pop(Sender *sender)
     if (sender->requests == NULL)
         sender->requests_end = &sender->requests;
     --sender->n_requests;
+    sender->n_reloads -= request->action == AUTHORIZE_RELOAD;
     return request;
 }
 
@@ -279,21 +284,22 @@ static int sender_ask(Sender *sender)
     return r;
 }
 
-/* How many requests of the user wait for polkit, in all. */
-static unsigned count_waiting(const Authorizer *authorizer, uid_t uid)
+/*
+ * May `n` more requests of this sender wait for polkit, `n_reloads` of them to reload? Counts those
+ * of all connections of the same user.
+ */
+static int check_room(const Sender *sender, unsigned n, unsigned n_reloads, sd_bus_error *error)
 {
-    unsigned n = 0;
-
-    for (const Sender *sender = authorizer->senders; sender != NULL; sender = sender->next)
-        if (sender->query != NULL && sender->uid == uid)
-            n += sender->n_requests;
-    return n;
-}
-
-static int refuse_to_wait(sd_bus_error *error)
-{
-    return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                             "%d calls of this user wait for polkit already", WAITING_MAX);
+    for (const Sender *other = sender->authorizer->senders; other != NULL; other = other->next) {
+        if (other->query == NULL || other->uid != sender->uid)
+            continue;
+        n += other->n_requests;
+        n_reloads += other->n_reloads;
+    }
+    if (n > WAITING_MAX || n_reloads > RELOADS_WAITING_MAX)
+        return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                "too many calls of this user wait for polkit already");
+    return 0;
 }
 
 /*
@@ -313,8 +319,9 @@ static int sender_decide(Sender *sender, sd_bus_error *error)
         if (authorizer->closed)
             return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, "sluiced is about to exit");
         /* They came while it was not known yet who the sender is. */
-        if (count_waiting(authorizer, sender->uid) + sender->n_requests > WAITING_MAX)
-            return refuse_to_wait(error);
+        r = check_room(sender, sender->n_requests, sender->n_reloads, error);
+        if (r < 0)
+            return r;
         r = sender_ask(sender);
         return r < 0 ? sd_bus_error_set_errno(error, r) : 0;
     default:
@@ -414,9 +421,12 @@ int authorize_async(Authorizer *authorizer, sd_bus_message *m, AuthorizeAction a
             return sd_bus_error_set_errno(error, r);
         }
     }
-    if (sender->query != NULL && count_waiting(authorizer, sender->uid) >= WAITING_MAX) {
-        free(request);
-        return refuse_to_wait(error);
+    if (sender->query != NULL) {
+        r = check_room(sender, 1, action == AUTHORIZE_RELOAD, error);
+        if (r < 0) {
+            free(request);
+            return r;
+        }
     }
     sender_push(sender, request);
     if (sender->known && sender->requests == request) {

@@ -41,8 +41,7 @@ struct Bus {
 
     uint64_t n_received; /* method calls that came in */
     SocketUnits *socket_units;
-    BusCallback on_sockets;
-    void *on_sockets_userdata;
+    BusSystemdCallbacks on_systemd;
 
     Call *calls; /* those that wait for their answer */
     BusName name;

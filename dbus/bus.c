@@ -202,18 +202,26 @@ Bus *bus_free(Bus *bus)
     return NULL;
 }
 
-static void on_sockets(void *userdata)
+static void on_stopping(void *userdata)
 {
     Bus *bus = userdata;
 
-    bus->on_sockets(bus, bus->on_sockets_userdata);
+    bus->on_systemd.stopping(bus, bus->on_systemd.userdata);
 }
 
-int bus_await_sockets(Bus *bus, BusCallback callback, void *userdata)
+static void on_ours(void *userdata)
 {
-    bus->on_sockets = callback;
-    bus->on_sockets_userdata = userdata;
-    return socket_units_new(&bus->socket_units, bus->connection, on_sockets, bus);
+    Bus *bus = userdata;
+
+    bus->on_systemd.ours(bus, bus->on_systemd.userdata);
+}
+
+int bus_ask_systemd(Bus *bus, const BusSystemdCallbacks *callbacks)
+{
+    bus->on_systemd = *callbacks;
+    return socket_units_new(
+        &bus->socket_units, bus->connection,
+        &(SocketUnitsCallbacks){.stopping = on_stopping, .ours = on_ours, .userdata = bus});
 }
 
 int bus_flush(Bus *bus)

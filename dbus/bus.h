@@ -72,13 +72,17 @@ bool bus_is_busy(Bus *bus);
 /* Nothing to do: not busy, the manager idle, and the observer's `is_idle` agrees. */
 bool bus_is_idle(Bus *bus);
 
-typedef void (*BusCallback)(Bus *bus, void *userdata);
+typedef struct BusSystemdCallbacks {
+    void (*stopping)(Bus *bus, void *userdata); /* our unit is being stopped */
+    void (*ours)(Bus *bus, void *userdata);     /* the sockets of socket units are ours to shut */
+    void *userdata;
+} BusSystemdCallbacks;
 
 /*
- * Calls back once, when systemd has left the sockets of socket units to us; see socket-units.h. To
- * be called when the name is ours, and only once.
+ * Asks systemd what it thinks of us, see socket-units.h; calls one of these back, once. To be
+ * called when the name is ours, and only once.
  */
-int bus_await_sockets(Bus *bus, BusCallback callback, void *userdata);
+int bus_ask_systemd(Bus *bus, const BusSystemdCallbacks *callbacks);
 
 /* `error` is NULL when the name is ours; else its message says what to do. */
 typedef void (*BusNameCallback)(Bus *bus, const Error *error, void *userdata);

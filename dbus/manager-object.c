@@ -98,18 +98,6 @@ static void run_check_config(Call *call)
         call_reply_empty(call);
 }
 
-/* A call holds its text until it is known whether it is allowed. */
-#define CHECKS_MAX 64
-
-static unsigned count_checks(const Bus *bus)
-{
-    unsigned n = 0;
-
-    for (const Call *call = bus->calls; call != NULL; call = call->next)
-        n += call->run == run_check_config;
-    return n;
-}
-
 static int method_check_config(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
     const char *text;
@@ -121,9 +109,6 @@ static int method_check_config(sd_bus_message *m, void *userdata, sd_bus_error *
     if (strlen(text) > SLUICE_CONFIG_MAX)
         return sd_bus_error_setf(error, SLUICE_ERROR_INVALID_CONFIG,
                                  "config:1:1: too large: more than %d bytes", SLUICE_CONFIG_MAX);
-    if (count_checks(userdata) >= CHECKS_MAX)
-        return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                                 "%d calls of CheckConfig wait to be allowed already", CHECKS_MAX);
     return call_begin(userdata, m,
                       &(CallRequest){.action = AUTHORIZE_RELOAD, .run = run_check_config}, error);
 }

@@ -57,8 +57,10 @@ static void __attribute__((noreturn)) keep(int end, int fd)
     close_others((unsigned)end, (unsigned)fd);
     while ((n = recv(end, &byte, 1, 0)) < 0 && errno == EINTR)
         ;
-    if (n == 0)
+    if (n == 0) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
         listen(fd, SOMAXCONN);
+    }
     _exit(0);
 }
 

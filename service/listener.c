@@ -183,6 +183,12 @@ static int get_option(int fd, int name)
     return getsockopt(fd, SOL_SOCKET, name, &value, &length) < 0 ? -errno : value;
 }
 
+static int listen_again(int fd)
+{
+    set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    return listen(fd, BACKLOG) < 0 ? -errno : 0;
+}
+
 static bool is_abstract(const Address *address)
 {
     const struct sockaddr_un *un = (const struct sockaddr_un *)&address->sa;
@@ -203,7 +209,7 @@ static const char *why_not(int fd, Address *ret)
         return "it is neither of TCP nor a Unix socket";
     /* A daemon that was killed may have left it shut. What is not bound must not become so. */
     if (get_option(fd, SO_ACCEPTCONN) != 1 &&
-        (address_get_port(ret) == 0 || listen(fd, BACKLOG) < 0 || address_from_socket(ret, fd) < 0))
+        (address_get_port(ret) == 0 || listen_again(fd) < 0 || address_from_socket(ret, fd) < 0))
         return "it does not listen";
     if (is_abstract(ret))
         return "it is a Unix socket without a path";
@@ -305,29 +311,35 @@ void listener_refuse(Listener *listener, sd_event *event, bool may_shut)
     listener->refuses = true;
     if (may_shut)
         listener_prepare_to_refuse(listener);
-    if (listener->keeper != NULL)
+    if (listener->keeper != NULL) {
         shutdown(listener->fd, SHUT_RD);
-    else
+        /* A socket that does not listen shares its address with any that has this option, too. */
+        set_option(listener->fd, SOL_SOCKET, SO_REUSEADDR, 0);
+    } else {
         add_refuser(listener, event);
+    }
 }
 
-void listener_accept_again(Listener *listener)
+int listener_accept_again(Listener *listener, Error *error)
 {
     char text[ADDRESS_TEXT_MAX];
+    int r = 0;
 
-    if (listener->refuses && listener->keeper != NULL && listen(listener->fd, BACKLOG) < 0)
-        log_error("%s: cannot listen again: %s", address_format(&listener->bound, text),
-                  strerror(errno));
+    if (listener->refuses && listener->keeper != NULL && (r = listen_again(listener->fd)) < 0)
+        return error_set(error, r == -EADDRINUSE ? ERROR_ADDRESS_IN_USE : ERROR_LISTEN_FAILED,
+                         "%s: cannot listen again: %s", address_format(&listener->bound, text),
+                         strerror(-r));
     listener->refuses = false;
     listener->keeper = keeper_free(listener->keeper);
     listener->refuser = sd_event_source_disable_unref(listener->refuser);
+    return 0;
 }
 
 void listener_refuse_anew(Listener *listener, sd_event *event)
 {
     if (listener->keeper != NULL)
         return;
-    listener_accept_again(listener);
+    listener_accept_again(listener, NULL);
     listener_refuse(listener, event, true);
 }
 
@@ -355,7 +367,7 @@ Listener *listener_unref(Listener *listener)
         return NULL;
     if (listener->inherited) {
         /* Systemd must never get a dead socket back. */
-        listener_accept_again(listener);
+        listener_accept_again(listener, NULL);
     } else if (!listener->kept) {
         /* It may be in the service manager's store for a moment yet. */
         if (listener->fd >= 0)

@@ -52,10 +52,11 @@ int listener_from_fd(Listener **ret, int fd, bool inherited, Error *error);
  * Refuses connections on an inherited socket, or accepts them again. If it may be shut, a TCP
  * socket leaves the state LISTEN and comes back to it. A Unix socket would not come back, and one
  * whose port the kernel chose would come back on another; of these, connections are accepted and
- * closed.
+ * closed. Nobody else can take the address of one that is shut; accepting again may fail with
+ * ADDRESS_IN_USE all the same.
  */
 void listener_refuse(Listener *listener, sd_event *event, bool may_shut);
-void listener_accept_again(Listener *listener);
+int listener_accept_again(Listener *listener, Error *error);
 
 /* One that refuses does so by being shut from now on, if that can be done. */
 void listener_refuse_anew(Listener *listener, sd_event *event);

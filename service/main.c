@@ -238,6 +238,17 @@ static bool retry_name(Daemon *daemon)
                                       NAME_RETRY_USEC, 0, on_retry_time, daemon) >= 0;
 }
 
+/* The signal came before there was anybody to handle it. */
+static void on_unit_stopping(Bus *bus, void *userdata)
+{
+    Daemon *daemon = userdata;
+
+    if (daemon->leaving)
+        return;
+    log_info("Told to stop: stopping all servers");
+    leave(daemon, EXIT_SUCCESS, SERVER_TIMEOUT_DEFAULT);
+}
+
 static void on_sockets_ours(Bus *bus, void *userdata)
 {
     Daemon *daemon = userdata;
@@ -257,8 +268,8 @@ static void on_name(Bus *bus, const Error *error, void *userdata)
         return;
     }
     notify_ready();
-    if (manager_has_inherited(daemon->manager))
-        bus_await_sockets(bus, on_sockets_ours, daemon);
+    if (notify_is_supervised() || manager_has_inherited(daemon->manager))
+        bus_ask_systemd(bus, &(BusSystemdCallbacks){on_unit_stopping, on_sockets_ours, daemon});
     on_status_time(NULL, 0, daemon);
     if (notify_is_supervised() &&
         sd_event_add_time(daemon->event, &daemon->status_source, CLOCK_MONOTONIC, UINT64_MAX, 0,

@@ -244,6 +244,18 @@ static void refresh_server(Batch *batch, Server *server, const char *path)
         refresh_stopped(batch, server, path);
 }
 
+/* What ran before the daemon was restarted, now that it is known again. */
+static void restore_late(Batch *batch)
+{
+    Manager *manager = batch->manager;
+    size_t i;
+
+    manager_adopt_orphans(manager);
+    for (i = 0; i != manager->n_servers; ++i)
+        if (server_has_stored(manager->servers[i]))
+            start_one(batch, manager->servers[i], SERVER_REASON_RESTORED);
+}
+
 void manager_reload(Manager *manager, ManagerCallback callback, void *userdata)
 {
     Batch *batch = batch_new(manager, callback, userdata);
@@ -262,6 +274,8 @@ void manager_reload(Manager *manager, ManagerCallback callback, void *userdata)
             else if (manager_add_server(manager, entry->name, entry->path, NULL, &error) < 0)
                 batch_fail(batch, entry->name, &error);
         }
+        if (manager->incomplete)
+            restore_late(batch);
     }
     directory_clear(&directory);
     batch_done(batch);

@@ -6,6 +6,12 @@
 #include "mainqueue.h"
 #include "server-private.h"
 
+/* A descriptor of the service manager's store, for whom there is no server. */
+typedef struct Orphan {
+    char *server;
+    int fd;
+} Orphan;
+
 struct Manager {
     sd_event *event;
     MainQueue *queue;
@@ -15,6 +21,10 @@ struct Manager {
     ManagerObserver observer;
     Listener **unclaimed; /* inherited sockets of no server known */
     size_t n_unclaimed;
+    Orphan *orphans; /* stored for servers whose files have not been read */
+    size_t n_orphans;
+    bool incomplete; /* the directories could not be read yet */
+    char **stopped;  /* by somebody, and not among the servers: their files are gone, or unread */
     bool may_shut_sockets;
     bool exiting;
     int (*store_sockets)(const char *server, const int *fds, size_t n);
@@ -42,8 +52,12 @@ void manager_restore(Manager *manager);
 /* What has not been started refuses on the sockets it was passed. */
 void manager_settle_sockets(Manager *manager);
 
-/* What a new server is to have by its name. */
+/* What a new server is to have by its name, and what a forgotten one leaves. */
 void manager_claim_by_name(Manager *manager, Server *server);
+void manager_note_forgotten(Manager *manager, const Server *server);
+
+/* The directories have been read: orphans find their servers, or leave the store. */
+void manager_adopt_orphans(Manager *manager);
 
 /* Takes a server that is not active off the list and frees it a moment later. */
 void manager_forget_server(Manager *manager, Server *server);

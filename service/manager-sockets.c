@@ -24,8 +24,12 @@ static void pass_stored(Manager *manager, const ManagerSocket *socket)
     Listener *listener;
     struct stat st;
 
-    if (server == NULL) {
-        log_warning("there is no server '%s' any more, which ran; its socket is closed",
+    if (server == NULL && manager->incomplete) {
+        manager->orphans =
+            h2o_mem_realloc(manager->orphans, (manager->n_orphans + 1) * sizeof(Orphan));
+        manager->orphans[manager->n_orphans++] = (Orphan){strdup(socket->server), socket->fd};
+    } else if (server == NULL) {
+        log_warning("there is no server '%s' any more, which ran; its sockets are closed",
                     socket->server);
         shutdown(socket->fd, SHUT_RDWR);
         close(socket->fd);
@@ -39,6 +43,21 @@ static void pass_stored(Manager *manager, const ManagerSocket *socket)
     } else {
         server_pass(server, listener);
     }
+}
+
+void manager_adopt_orphans(Manager *manager)
+{
+    size_t i, n = manager->n_orphans;
+    Orphan *orphans = manager->orphans;
+
+    manager->orphans = NULL;
+    manager->n_orphans = 0;
+    manager->incomplete = false;
+    for (i = 0; i != n; ++i) {
+        pass_stored(manager, &(ManagerSocket){orphans[i].fd, orphans[i].server, true});
+        free(orphans[i].server);
+    }
+    free(orphans);
 }
 
 static void pass_inherited(Manager *manager, const ManagerSocket *socket)
@@ -82,9 +101,34 @@ static Listener *take_unclaimed(Manager *manager, size_t i)
     return listener;
 }
 
+/* Takes the name off the list; false if it was not there. */
+static bool take_stopped(Manager *manager, const char *name)
+{
+    size_t i, n = strv_length(manager->stopped);
+
+    for (i = 0; i != n; ++i) {
+        if (strcmp(manager->stopped[i], name) != 0)
+            continue;
+        free(manager->stopped[i]);
+        manager->stopped[i] = manager->stopped[n - 1];
+        manager->stopped[n - 1] = NULL;
+        return true;
+    }
+    return false;
+}
+
+void manager_note_forgotten(Manager *manager, const Server *server)
+{
+    if (server_was_stopped(server))
+        strv_take(&manager->stopped, strdup(server_get_name(server)));
+}
+
 void manager_claim_by_name(Manager *manager, Server *server)
 {
     size_t i = 0;
+
+    if (take_stopped(manager, server_get_name(server)))
+        server_set_was_stopped(server, true);
 
     while (i != manager->n_unclaimed) {
         const char *name = manager->unclaimed[i]->name;
@@ -134,7 +178,10 @@ bool manager_has_inherited(Manager *manager)
 
 void manager_refuse(Manager *manager, Listener *listener)
 {
-    listener_refuse(listener, manager->event, manager->may_shut_sockets);
+    if (manager->exiting)
+        listener_accept_again(listener, NULL);
+    else
+        listener_refuse(listener, manager->event, manager->may_shut_sockets);
 }
 
 void manager_may_now_shut_sockets(Manager *manager)
@@ -162,7 +209,7 @@ void manager_begin_exit(Manager *manager)
     for (i = 0; i != manager->n_servers; ++i)
         server_update_inherited(manager->servers[i]);
     for (i = 0; i != manager->n_unclaimed; ++i)
-        listener_accept_again(manager->unclaimed[i]);
+        listener_accept_again(manager->unclaimed[i], NULL);
 }
 
 bool manager_is_exiting(const Manager *manager)
@@ -178,6 +225,10 @@ bool manager_store_sockets(Manager *manager, const char *server, const int *fds,
         return false;
     if ((r = manager->store_sockets(server, fds, n)) >= 0)
         return true;
+    if (n == 0)
+        return false;
+    /* All or nothing, or Stop would not know what to take out again. */
+    manager->store_sockets(server, NULL, 0);
     log_about(manager_get_journal(manager), LOG_WARNING, server, NULL,
               "cannot give its sockets to the service manager to keep, so that it will not come "
               "back after a restart of the daemon: %s",
@@ -201,6 +252,8 @@ void manager_restore(Manager *manager)
     for (i = 0; stopped != NULL && stopped[i] != NULL; ++i)
         if ((server = manager_find_server(manager, stopped[i])) != NULL)
             server_set_was_stopped(server, true);
+        else
+            strv_take(&manager->stopped, strdup(stopped[i]));
     strv_free(stopped);
 }
 
@@ -208,13 +261,15 @@ static int on_save(sd_event_source *source, void *userdata)
 {
     Manager *manager = userdata;
     _cleanup_error_ Error error = ERROR_INIT;
-    char **stopped = h2o_mem_alloc((manager->n_servers + 1) * sizeof(*stopped));
-    size_t i, n = 0;
+    size_t i, n = 0, n_others = strv_length(manager->stopped);
+    char **stopped = h2o_mem_alloc((manager->n_servers + n_others + 1) * sizeof(*stopped));
     int r;
 
     for (i = 0; i != manager->n_servers; ++i)
         if (server_was_stopped(manager->servers[i]))
             stopped[n++] = (char *)server_get_name(manager->servers[i]);
+    for (i = 0; i != n_others; ++i)
+        stopped[n++] = manager->stopped[i];
     stopped[n] = NULL;
     r = state_file_write(stopped, manager->state_dir, &error);
     free(stopped);

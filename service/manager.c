@@ -94,6 +94,12 @@ Manager *manager_free(Manager *manager)
     for (i = 0; i != manager->n_unclaimed; ++i)
         listener_unref(manager->unclaimed[i]);
     free(manager->unclaimed);
+    for (i = 0; i != manager->n_orphans; ++i) {
+        close(manager->orphans[i].fd);
+        free(manager->orphans[i].server);
+    }
+    free(manager->orphans);
+    strv_free(manager->stopped);
     sd_event_source_disable_unref(manager->save_source);
     free(manager->state_dir);
     pool_free(manager->pool);
@@ -233,6 +239,7 @@ void manager_forget_server(Manager *manager, Server *server)
             (manager->n_servers - i - 1) * sizeof(*manager->servers));
     --manager->n_servers;
     server_give_back(server);
+    manager_note_forgotten(manager, server);
     if (manager->observer.server_removed != NULL)
         manager->observer.server_removed(server, manager->observer.userdata);
     /* Its own functions may be on the stack. */
@@ -248,8 +255,10 @@ int manager_load(Manager *manager, Error *error)
     size_t i;
     int r;
 
-    if ((r = directory_read(&directory, manager->config_dirs, error)) < 0)
+    if ((r = directory_read(&directory, manager->config_dirs, error)) < 0) {
+        manager->incomplete = true;
         return r;
+    }
     for (i = 0; r >= 0 && i != directory.n_entries; ++i)
         r = manager_add_server(manager, directory.entries[i].name, directory.entries[i].path, NULL,
                                error);

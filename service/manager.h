@@ -60,8 +60,10 @@ Manager *manager_free(Manager *manager);
 void manager_set_observer(Manager *manager, const ManagerObserver *observer);
 
 /*
- * Reads the configuration directories for the first time. A directory that does not exist is
- * fine; a file that cannot be used still becomes a server, whose Start will tell what is wrong.
+ * Reads the configuration directories for the first time. If one cannot be read there are no
+ * servers until a reload succeeds, and what the store has is kept for them. A directory that does
+ * not exist is fine; a file that cannot be used still becomes a server, whose Start will tell what
+ * is wrong.
  */
 int manager_load(Manager *manager, Error *error);
 

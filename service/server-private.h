@@ -59,7 +59,7 @@ bool server_has_stored(const Server *server);
 /* To be called once servers that start by themselves do: what the others were passed refuses. */
 void server_settle_passed(Server *server);
 
-/* Inherited sockets do what the state says, or listen if the daemon is about to end. */
+/* Inherited sockets that no generation uses refuse, or listen if the daemon is about to end. */
 void server_update_inherited(Server *server);
 
 /* True if an inherited socket refuses connections. */

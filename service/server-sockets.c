@@ -119,6 +119,11 @@ static int open_one(Server *server, const Config *config, const ConfigListen *li
     return r;
 }
 
+static bool is_named(const Server *server, const Listener *listener)
+{
+    return listener->name != NULL && strcmp(listener->name, server->name) == 0;
+}
+
 int server_open_listeners(Server *server, const Config *config, Listener ***ret, size_t *ret_n,
                           Error *error)
 {
@@ -138,8 +143,13 @@ int server_open_listeners(Server *server, const Config *config, Listener ***ret,
         listeners[n]->taken = true;
     }
     for (i = 0; r >= 0 && i != server->n_passed; ++i)
-        if (server->passed[i]->inherited && !server->passed[i]->taken)
+        if (server->passed[i]->inherited && !server->passed[i]->taken &&
+            is_named(server, server->passed[i]))
             listeners[n++] = listener_ref(server->passed[i]);
+    /* Before the workers look: one that cannot accept tries again only after a while. */
+    for (i = 0; r >= 0 && i != n; ++i)
+        if (listeners[i] != NULL)
+            r = listener_accept_again(listeners[i], error);
     for (i = 0; i != n; ++i) {
         if (listeners[i] != NULL)
             listeners[i]->taken = false;
@@ -175,19 +185,42 @@ bool server_has_stored(const Server *server)
     return server->ran || has_passed(server, false);
 }
 
-void server_update_inherited(Server *server)
+static bool holds(const Generation *generation, const Listener *listener)
 {
     size_t i;
 
-    for (i = 0; i != server->n_passed; ++i) {
+    for (i = 0; generation != NULL && i != generation_get_n_listeners(generation); ++i)
+        if (generation_get_listener(generation, i) == listener)
+            return true;
+    return false;
+}
+
+static bool is_in_use(const Server *server, const Listener *listener)
+{
+    size_t i;
+
+    for (i = 0; i != server->n_retired; ++i)
+        if (holds(server->retired[i], listener))
+            return true;
+    return holds(server->current, listener) || holds(server->incoming, listener);
+}
+
+void server_update_inherited(Server *server)
+{
+    size_t i, n = 0, n_passed = server->n_passed;
+
+    for (i = 0; i != n_passed; ++i) {
         Listener *listener = server->passed[i];
-        if (!listener->inherited)
-            continue;
-        if (server->current != NULL || manager_is_exiting(server->manager))
-            listener_accept_again(listener);
-        else
+        bool unused = listener->inherited && !is_in_use(server, listener);
+        if (unused)
             manager_refuse(server->manager, listener);
+        /* One that it has by its address only is for whoever wants it next. */
+        if (unused && !is_named(server, listener))
+            manager_keep_unclaimed(server->manager, listener);
+        else
+            server->passed[n++] = listener;
     }
+    server->n_passed = n;
 }
 
 void server_drop_own_passed(Server *server)
@@ -259,11 +292,14 @@ void server_give_back(Server *server)
 
     for (i = 0; i != server->n_passed; ++i) {
         Listener *listener = server->passed[i];
-        if (!listener->inherited)
+        if (!listener->inherited) {
+            listener_unref(listener);
             continue;
+        }
         manager_refuse(server->manager, listener);
-        manager_keep_unclaimed(server->manager, listener_ref(listener));
+        manager_keep_unclaimed(server->manager, listener);
     }
+    server->n_passed = 0;
 }
 
 void server_refuse_anew(Server *server)

@@ -194,8 +194,7 @@ static void on_quiet(Generation *generation, void *userdata)
 {
     Server *server = userdata;
 
-    if (server->current == NULL)
-        server_update_inherited(server);
+    server_update_inherited(server);
     if (generation != server->outgoing)
         return;
     server->outgoing = NULL;
@@ -365,7 +364,6 @@ static void begin_start(Server *server, ServerReason reason)
 
     server->current = generation;
     server->reason = reason;
-    /* First: a worker that cannot accept tries again only after a while. */
     server_update_inherited(server);
     /* The workers set to work while the signals go out. */
     if (r >= 0)
@@ -398,6 +396,7 @@ static void begin_reload(Server *server)
         log_about(manager_get_journal(server->manager), LOG_ERR, server->name,
                   MESSAGE_RELOAD_FAILED, "cannot reload, the old configuration stays in force: %s",
                   error.message);
+        server_update_inherited(server);
         waiters_reply(server, &server->reloading, &error);
         return;
     }
@@ -442,8 +441,8 @@ static void retire_all(Server *server, uint64_t timeout_usec)
     server->current = NULL;
 }
 
-/* There is nothing to stop; but it shall not start by itself, say after a failure, either. */
-static void note_stop_of_stopped(Server *server, ServerReason reason)
+/* It does not run, but shall not start by itself, say after a failure or a restart, either. */
+static void note_stop(Server *server, ServerReason reason)
 {
     if (reason != SERVER_REASON_REQUEST || server->was_stopped)
         return;
@@ -461,6 +460,8 @@ void server_stop(Server *server, uint64_t timeout_usec, ServerReason reason,
     if (server->current != NULL) {
         server->drained = server->cut = 0;
         server->reason = reason;
+    } else {
+        note_stop(server, reason);
     }
     if (reason == SERVER_REASON_EXIT)
         server_keep_listeners(server);
@@ -468,7 +469,6 @@ void server_stop(Server *server, uint64_t timeout_usec, ServerReason reason,
         server_prepare_to_stop(server);
     retire_all(server, timeout_usec);
     if (server->n_retired == 0) {
-        note_stop_of_stopped(server, reason);
         reply(server, callback, userdata, NULL, 0, 0);
         return;
     }

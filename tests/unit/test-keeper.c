@@ -133,7 +133,7 @@ static void test_prepared(void)
     g_assert_nonnull(listener->keeper);
     g_assert_false(listener->refuses);
     assert_connects(&listener->bound);
-    listener_accept_again(listener);
+    g_assert_cmpint(listener_accept_again(listener, NULL), ==, 0);
     reap_keeper();
     assert_no_keeper();
     /* Prepared, it is shut whatever else is said. */

@@ -186,11 +186,11 @@ static void test_shut(gconstpointer data)
         /* Once more is nothing more. */
         listener_refuse(listener, house->event, true);
         assert_refuses(&address);
-        listener_accept_again(listener);
+        g_assert_cmpint(listener_accept_again(listener, NULL), ==, 0);
         reap_keeper();
         g_assert_false(listener->refuses);
         assert_connects(&address);
-        listener_accept_again(listener);
+        g_assert_cmpint(listener_accept_again(listener, NULL), ==, 0);
         assert_connects(&address);
     }
     g_assert_cmpuint(address_get_port(&listener->bound), ==, port);
@@ -210,7 +210,7 @@ static void test_shut_with_connection(void)
     assert_refuses(&listener->bound);
     /* What was accepted goes on, and is not in the way of listening again. */
     web_send_raw(client, "x");
-    listener_accept_again(listener);
+    g_assert_cmpint(listener_accept_again(listener, NULL), ==, 0);
     reap_keeper();
     assert_connects(&listener->bound);
     g_assert_false(web_is_closed(client));
@@ -232,7 +232,7 @@ static void test_may_not_shut(void)
     g_assert_null(listener->keeper);
     assert_drops(house, &listener->bound);
     assert_drops(house, &listener->bound);
-    listener_accept_again(listener);
+    g_assert_cmpint(listener_accept_again(listener, NULL), ==, 0);
     assert_queues(house, listener);
     listener_unref(listener);
     assert_no_keeper();
@@ -249,7 +249,7 @@ static void assert_is_not_shut(House *house, int fd)
         listener_refuse(listener, house->event, true);
         g_assert_true(is_listening(listener->fd));
         assert_drops(house, &listener->bound);
-        listener_accept_again(listener);
+        g_assert_cmpint(listener_accept_again(listener, NULL), ==, 0);
         assert_queues(house, listener);
     }
     listener_unref(listener);
@@ -276,12 +276,13 @@ static void test_without_reuse(void)
     Listener *listener;
 
     g_assert_cmpint(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off)), ==, 0);
+    g_assert_cmpint(listen(fd, 16), ==, 0);
     listener = take_listener(fd, true);
     client = connect_to(&listener->bound);
     accepted = web_accept(fd);
     listener_refuse(listener, house->event, true);
     assert_drops(house, &listener->bound);
-    listener_accept_again(listener);
+    g_assert_cmpint(listener_accept_again(listener, NULL), ==, 0);
     g_assert_true(is_listening(fd));
     assert_queues(house, listener);
     g_assert_false(web_is_closed(client));
@@ -289,6 +290,28 @@ static void test_without_reuse(void)
     close(client);
     listener_unref(listener);
     assert_no_keeper();
+    house_free_loop(house);
+}
+
+/* Nobody may take the address of a shut socket, as SO_REUSEADDR lets them take a bound one's. */
+static void test_no_thief(void)
+{
+    House *house = house_prepare_loop();
+    uint16_t port;
+    Listener *listener = take_listener(bind_fixed_port("127.0.0.1", true, &port), true);
+    int thief = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+    listener_refuse(listener, house->event, true);
+    assert_refuses(&listener->bound);
+    g_assert_cmpint(setsockopt(thief, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), ==, 0);
+    g_assert_cmpint(bind(thief, (struct sockaddr *)&listener->bound.sa, listener->bound.length), ==,
+                    -1);
+    g_assert_cmpint(errno, ==, EADDRINUSE);
+    close(thief);
+    g_assert_cmpint(listener_accept_again(listener, NULL), ==, 0);
+    assert_connects(&listener->bound);
+    reap_keeper();
+    listener_unref(listener);
     house_free_loop(house);
 }
 
@@ -330,7 +353,7 @@ static void test_no_descriptors(void)
     assert_no_keeper();
     g_assert_true(is_listening(listener->fd));
     assert_drops(house, &listener->bound);
-    listener_accept_again(listener);
+    g_assert_cmpint(listener_accept_again(listener, NULL), ==, 0);
     assert_queues(house, listener);
     listener_unref(listener);
     house_free_loop(house);
@@ -494,6 +517,7 @@ int main(int argc, char **argv)
     g_test_add_func("/listener/refuse/may-not-shut", test_may_not_shut);
     g_test_add_func("/listener/refuse/not-shut", test_not_shut);
     g_test_add_func("/listener/refuse/without-reuse", test_without_reuse);
+    g_test_add_func("/listener/refuse/no-thief", test_no_thief);
     g_test_add_func("/listener/refuse/many", test_drops_many);
     g_test_add_func("/listener/refuse/no-descriptors", test_no_descriptors);
     g_test_add_func("/listener/unref/shut", test_unref_shut);

@@ -5,6 +5,8 @@
  */
 #include "restart.h"
 
+#include <glib/gstdio.h>
+
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -472,7 +474,7 @@ static void test_stopped_and_stored(void)
     restart_end(house);
 }
 
-/* A file that is not one of ours, or names who is not there. */
+/* A file that is not one of ours, or names who is not there, whose file may come back. */
 static void test_state_garbage(void)
 {
     House *house = restart_prepare();
@@ -488,7 +490,36 @@ static void test_state_garbage(void)
     restart_open(house);
     restart_autostart(house);
     house_end(house, "www");
-    restart_wait_state_file(house, "stopped www\n");
+    restart_wait_state_file(house, "stopped www\nstopped nobody\n");
+    house_write_static(house, "nobody", "sluice.autostart: ON");
+    restart_again(house);
+    assert_state(house, "nobody", SERVER_STOPPED);
+    restart_end(house);
+}
+
+/* The file of a server that ran cannot be read for a while: it comes back when it can. */
+static void test_unreadable(void)
+{
+    House *house = restart_prepare();
+    g_autofree char *servers = g_build_filename(house->directory, "servers", NULL),
+                    *aside = g_build_filename(house->directory, "aside", NULL), *url = NULL;
+
+    house_write_static(house, "www", NULL);
+    restart_open(house);
+    house_run(house, "www");
+    url = restart_get_url(house, "www");
+    house_close(house);
+    /* Not a directory: what root, too, cannot read. */
+    g_assert_cmpint(g_rename(servers, aside), ==, 0);
+    g_assert_true(g_file_set_contents(servers, "", 0, NULL));
+    restart_open(house);
+    restart_autostart(house);
+    g_assert_null(manager_find_server(house->manager, "www"));
+    g_assert_cmpint(g_unlink(servers), ==, 0);
+    g_assert_cmpint(g_rename(aside, servers), ==, 0);
+    house_wait(house, house_manage(house, "reload", manager_reload));
+    assert_state(house, "www", SERVER_RUNNING);
+    assert_serves(url);
     restart_end(house);
 }
 
@@ -534,6 +565,7 @@ int main(int argc, char **argv)
     g_test_add_func("/restart/stopped/removed", test_stopped_by_removal);
     g_test_add_func("/restart/stopped/stored", test_stopped_and_stored);
     g_test_add_func("/restart/stopped/garbage", test_state_garbage);
+    g_test_add_func("/restart/unreadable", test_unreadable);
     g_test_add_func("/restart/stopped/nowhere", test_state_nowhere);
     return g_test_run();
 }
