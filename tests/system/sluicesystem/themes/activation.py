@@ -58,6 +58,18 @@ def starts_nothing(sluice):
     expect_equal(web.get(("127.0.0.1", 8081)).result, "refused", "a request")
 
 
+@case("stop-while-starting", timeout_s=120)
+def stop_while_starting(sluice):
+    """`systemctl stop` in the middle of the start is a stop, whenever it comes."""
+    for milliseconds in (0, 3, 6, 10, 15, 20, 25, 30, 35, 40, 45, 50, 60, 80):
+        sluice.units.systemctl("start", "--no-block", SERVICE)
+        time.sleep(milliseconds / 1000)
+        sluice.units.systemctl("stop", SERVICE, timeout_s=10)
+        found = sluice.units.show(SERVICE, "ActiveState", "Result")
+        expect_equal(found, {"ActiveState": "inactive", "Result": "success"},
+                     f"after {milliseconds} ms")
+
+
 @case("bus/ready")
 def ready(sluice):
     """When `systemctl start` returns, what starts by itself is up."""

@@ -283,6 +283,14 @@ def directory_unreadable(sluice):
     sluice.machine.run("chmod", "755", "/etc/sluice/servers")
     sluice.bus.manager("Reload")
     expect_serving(sluice)
+    # What ran when the daemon was killed comes back as soon as it is known again.
+    sluice.machine.run("chmod", "700", "/etc/sluice/servers")
+    pid = sluice.pid()
+    sluice.kill()
+    sluice.wait_restarted(pid)
+    sluice.machine.run("chmod", "755", "/etc/sluice/servers")
+    sluice.bus.manager("Reload")
+    expect_equal(web.get(PORT).body, "blog\n", "a request after the second Reload")
 
 
 @case("name-owned")

@@ -156,6 +156,23 @@ def stopped_stays_stopped(sluice):
         expect_equal(found, {"keeps": ("running", "ok"), "stops": ("stopped", "refused")}, how)
 
 
+@case("stopped-stays-stopped/draining")
+def stopped_draining(sluice):
+    """A Stop that comes while the daemon drains for a restart counts, too."""
+    sluice.configure("auto", "127.0.0.1:8081", top="sluice.autostart: ON")
+    sluice.machine.run("sh", "-c", "head -c 12000000 /dev/zero >/srv/auto/big")
+    sluice.units.systemctl("start", SERVICE)
+    curl = sluice.machine.spawn("curl", "--silent", "--limit-rate", "3M", "--output", "/dev/null",
+                                "http://127.0.0.1:8081/big")
+    wait_for(lambda: sluice.bus.property("auto", "Connections") == 1, "a connection")
+    restart = sluice.machine.spawn("systemctl", "restart", SERVICE)
+    wait_for(lambda: sluice.bus.state("auto") == "stopping", "the server stops")
+    sluice.bus.server("auto", "Stop")
+    restart.communicate(timeout=20)
+    curl.communicate(timeout=20)
+    expect_equal(sluice.bus.state("auto"), "stopped", "the server after the restart")
+
+
 @case("stopped-stays-stopped/autostart")
 def stopped_autostart(sluice):
     """Once somebody has stopped it, a server does not start by itself before the next boot."""

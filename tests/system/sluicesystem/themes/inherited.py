@@ -132,6 +132,47 @@ def stopped_restarted(sluice):
     expect_equal(sluice.units.state(SOCKET), "active", SOCKET)
 
 
+THIEF = """
+import socket
+thief = socket.socket()
+thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+thief.bind(("127.0.0.1", 8080))
+thief.listen()
+"""
+
+
+@case("stopped/thief")
+def thief(sluice):
+    """Nobody else gets the address of a socket that is shut."""
+    sluice.units.systemctl("start", SOCKET)
+    expect_equal(web.get().status, 200, "the first connection")
+    sluice.bus.server("default", "Stop")
+    wait_for(lambda: web.get().result == "refused", "a request is refused")
+    done = sluice.machine.run("/usr/bin/python3", "-c", THIEF, user="bob", check=False)
+    expect("Address already in use" in done.err, f"bob: {done}")
+    sluice.bus.server("default", "Start")
+    expect_equal(web.get().status, 200, "a request after Start")
+
+
+@case("by-address/reload")
+def by_address_reload(sluice):
+    """A reload that begins to listen on the address of a socket gets it, and one that ends gives it
+    back."""
+    sluice.configure("blog", "127.0.0.1:8081")
+    socket_unit(sluice, "test-late.socket", "127.0.0.1:8082", name="ghost")
+    where = ("127.0.0.1", 8082)
+    sluice.bus.server("blog", "Start")
+    wait_for(lambda: web.get(where).result == "refused", "a request is refused")
+    for _ in range(2):
+        sluice.configure("blog", "127.0.0.1:8082")
+        sluice.bus.call(server_path("blog"), "org.sluice.Sluice1.Server.Reload")
+        expect_equal(web.get(where).body, "blog\n", "a request with the address")
+        sluice.configure("blog", "127.0.0.1:8081")
+        sluice.bus.call(server_path("blog"), "org.sluice.Sluice1.Server.Reload")
+        wait_for(lambda: web.get(where).result == "refused", "a request without")
+        expect_equal(web.get(("127.0.0.1", 8081)).body, "blog\n", "a request to its own")
+
+
 @case("removed")
 def removed(sluice):
     """The file of a server with systemd's socket goes and comes back: nobody hangs meanwhile."""
