@@ -46,6 +46,7 @@ typedef struct Daemon {
     sd_event_source *retry_source; /* to ask for the bus name once more */
     uint64_t last_activity;        /* usec, CLOCK_MONOTONIC */
     bool leaving;                  /* SIGTERM or the bus is gone: drain and exit */
+    bool going;                    /* STOPPING=1 has been said because of idleness */
     bool recalled;                 /* a call came in after all was said to the service manager */
     sd_event_source *recall_source;
     int exit_code;
@@ -157,6 +158,7 @@ static int on_idle_time(sd_event_source *source, uint64_t usec, void *userdata)
         bus_release_name(daemon->bus, on_released, daemon);
         return 0;
     }
+    daemon->going = true;
     notify_stopping();
     if (bus_leave(daemon->bus, on_released, daemon) < 0)
         leave(daemon, EXIT_SUCCESS, SERVER_TIMEOUT_DEFAULT);
@@ -243,7 +245,8 @@ static void on_unit_stopping(Bus *bus, void *userdata)
 {
     Daemon *daemon = userdata;
 
-    if (daemon->leaving)
+    /* Or it is we who said so; then a call that came since decides what becomes of us. */
+    if (daemon->leaving || daemon->going)
         return;
     log_info("Told to stop: stopping all servers");
     leave(daemon, EXIT_SUCCESS, SERVER_TIMEOUT_DEFAULT);
