@@ -115,6 +115,9 @@ class Machine:
         for name in ("fstab", "machine-id"):
             with open(f"{etc}/{name}", "w", encoding="ascii"):
                 pass
+        # A bare installation may have none; and one address, as a proxy picks any.
+        with open(f"{etc}/hosts", "w", encoding="ascii") as file:
+            file.write("127.0.0.1 localhost\n")
         # What hangs is killed before the case's time is over.
         for scope in ("system", "user"):
             os.makedirs(f"{etc}/systemd/{scope}.conf.d", exist_ok=True)
