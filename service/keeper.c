@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NAME "socket-keeper"
@@ -47,6 +48,7 @@ static void rename_process(void)
 static void __attribute__((noreturn)) keep(int end, int fd)
 {
     sigset_t all;
+    unsigned tries;
     char byte;
     ssize_t n;
 
@@ -59,7 +61,9 @@ static void __attribute__((noreturn)) keep(int end, int fd)
         ;
     if (n == 0) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-        listen(fd, SOMAXCONN);
+        /* What is left of the daemon may be in the way for a moment. Systemd waits for us. */
+        for (tries = 0; tries != 100 && listen(fd, SOMAXCONN) < 0; ++tries)
+            nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
     }
     _exit(0);
 }
